@@ -1,0 +1,1 @@
+"""batches: tokens in tensors, resumable."""

@@ -1,0 +1,1 @@
+"""core: what every room may use: configs, errors, the run record, the machine."""

@@ -1,0 +1,44 @@
+"""The base of every config: frozen, closed to unknown keys, with ranges, saved as readable JSON."""
+
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from linnet.core.errors import BadInput, nearest
+
+
+class Config(BaseModel):
+    """A frozen set of choices; the string under each field is its `--help`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    def but(self, **changes: Any) -> Self:
+        """Return a copy with some fields changed, validated again; raises BadInput for a bad value."""
+        return type(self).build({**dict(self), **changes}, where="config")
+
+    @classmethod
+    def build(cls, values: dict[str, Any], where: str | Path) -> Self:
+        """Validate plain values read from `where`; raises BadInput naming the field and the nearest name."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise BadInput(f"{where}: {_first_problem(cls, error)}") from None
+
+
+def _first_problem(cls: type[BaseModel], error: ValidationError) -> str:
+    first = error.errors()[0]
+    path = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f'unknown field "{path}".{nearest(path, cls.model_fields)}'
+    return f"{path}: {first['msg']} (got {first['input']!r})" if path else first["msg"]
+
+
+def _none_word(value: Any) -> Any:
+    return None if isinstance(value, str) and value.lower() in ("none", "null") else value
+
+
+# The command line hands over words: `--top-k none` must reach an `int | None` field as None.
+NoneWord = BeforeValidator(_none_word)
+OptionalInt = Annotated[int | None, NoneWord]
+OptionalFloat = Annotated[float | None, NoneWord]

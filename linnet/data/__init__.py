@@ -1,0 +1,1 @@
+"""data: where text and rows come from."""

@@ -1,0 +1,1 @@
+"""The small world: a village with known truth, generated from a seed."""

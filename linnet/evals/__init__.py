@@ -1,0 +1,1 @@
+"""evals: measure a model."""

@@ -1,0 +1,1 @@
+"""export: other people's formats."""

@@ -1,0 +1,1 @@
+"""infer: make it speak."""

@@ -1,0 +1,1 @@
+"""recipes: one flat program a stage; a file here is a command."""

@@ -1,0 +1,1 @@
+"""text: text to ids and back."""

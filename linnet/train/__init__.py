@@ -1,0 +1,1 @@
+"""train: make it learn."""
