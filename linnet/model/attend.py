@@ -1,0 +1,83 @@
+"""Scaled dot-product attention: one plain reference and the fast kernels that are tested equal to it.
+
+B batch, H query heads, G key/value heads, T queries, S keys, d head size.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import linnet.model.blocked_attention as blocked
+
+
+def visible(
+    query_at: Tensor,
+    key_at: Tensor,
+    query_document: Tensor | None = None,
+    key_document: Tensor | None = None,
+    window: int | None = None,
+    sink_tokens: int = 0,
+) -> Tensor:
+    """Return which keys each query may see, bool [B, 1, T, S].
+
+    query_at [B, T] and key_at [B, S] are positions (a negative key position is an empty place). A key is visible when
+    it is not later, lies inside the window or is one of the first `sink_tokens`, and belongs to the same document.
+    """
+    query, key = query_at[:, None, :, None], key_at[:, None, None, :]
+    mask = (key <= query) & (key >= 0)
+    if window is not None:
+        mask = mask & ((query - key < window) | (key < sink_tokens))
+    if query_document is not None and key_document is not None:
+        mask = mask & (query_document[:, None, :, None] == key_document[:, None, None, :])
+    return mask
+
+
+def attend_plain(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, sink_logits: Tensor | None = None) -> Tensor:
+    """Return attention [B, H, T, d] written out: softmax(q k^T / sqrt(d)) v, the reference for every kernel.
+
+    mask: bool, broadcastable to [B, H, T, S]. sink_logits [H] join the softmax and carry no value (gpt-oss).
+    A query that sees nothing gets zeros.
+    """
+    k, v = _share_heads(k, q.shape[1]), _share_heads(v, q.shape[1])
+    scores = (q @ k.transpose(-2, -1)).float() * q.shape[-1] ** -0.5
+    scores = scores.masked_fill(~mask, float("-inf"))
+    if sink_logits is not None:
+        sink = sink_logits.float().view(1, -1, 1, 1).expand(*scores.shape[:3], 1)
+        weights = torch.cat((scores, sink), dim=-1).softmax(-1)[..., :-1]
+    else:
+        weights = scores.softmax(-1).nan_to_num(0.0)
+    return weights.to(v.dtype) @ v
+
+
+def attend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    *,
+    mask: Tensor | None,
+    window: int | None = None,
+    sink_logits: Tensor | None = None,
+) -> Tensor:
+    """Return attention [B, H, T, d] by the fastest kernel for this shape and device.
+
+    q [B, H, T, d]; k and v [B, G, S, d] with H a multiple of G. With `mask` None the rows are causal in order
+    (T = S), inside `window` where it is given; otherwise mask (bool, [B or 1, 1, T, S]) says all and `window` is unused.
+    """
+    if sink_logits is not None:
+        if mask is None:
+            places = torch.arange(q.shape[2], device=q.device)[None]
+            mask = visible(places, places, window=window)
+        return attend_plain(q, k, v, mask, sink_logits)
+    if blocked.pays(q, k):
+        k, v = _share_heads(k, q.shape[1]), _share_heads(v, q.shape[1])
+        return blocked.attention(q, k, v, mask, window)
+    grouped = q.shape[1] != k.shape[1]
+    if mask is None and window is not None and window < q.shape[2]:
+        places = torch.arange(q.shape[2], device=q.device)[None]
+        mask = visible(places, places, window=window)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=grouped)
+
+
+def _share_heads(x: Tensor, heads: int) -> Tensor:
+    """Repeat each key/value head for the query heads that share it: [B, G, S, d] to [B, H, S, d]."""
+    return x if x.shape[1] == heads else x.repeat_interleave(heads // x.shape[1], dim=1)

@@ -1,0 +1,76 @@
+"""Self-attention of a block: grouped-query heads, QK-norm, rotary positions, window, sinks, value embeddings, cache.
+
+B batch, T tokens, D hidden size, H query heads, G key/value heads, d head size, S keys.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from linnet.model.attend import attend
+from linnet.model.config import ModelConfig
+from linnet.model.kv_cache import KVCache
+from linnet.model.positions import rotate
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What every layer of one forward pass shares: the rotary angles and who may see whom.
+
+    `full` and `windowed` are masks [B, 1, T, S] for layers without and with a window; None means plain causal order.
+    """
+
+    rotary: tuple[Tensor, Tensor] | None
+    full: Tensor | None
+    windowed: Tensor | None
+    cache: KVCache | None
+
+
+class Attention(nn.Module):
+    """Multi-head causal attention (Vaswani et al. 2017) with grouped keys and values (Ainslie et al. 2023)."""
+
+    def __init__(self, config: ModelConfig, layer: int):
+        super().__init__()
+        self.layer, self.window = layer, config.layer_window(layer)
+        self.heads, self.kv_heads, self.width = config.num_heads, config.kv_heads, config.head_width
+        hidden, bias = config.hidden_size, config.attention_bias
+        self.query = nn.Linear(hidden, self.heads * self.width, bias=bias)
+        self.key = nn.Linear(hidden, self.kv_heads * self.width, bias=bias)
+        self.value = nn.Linear(hidden, self.kv_heads * self.width, bias=bias)
+        self.output = nn.Linear(self.heads * self.width, hidden, bias=bias)
+        self.epsilon = config.norm_epsilon
+        gains = config.qk_norm and config.norm_gain
+        self.qk_norm = config.qk_norm
+        self.query_gain = nn.Parameter(torch.ones(self.width)) if gains else None
+        self.key_gain = nn.Parameter(torch.ones(self.width)) if gains else None
+        self.sink_logits = nn.Parameter(torch.zeros(self.heads)) if config.sink_logits else None
+        # How strongly a head takes the token-indexed value, read from the stream; zero at first, so 1 x sigmoid(0) x 2.
+        self.value_gate = (
+            nn.Linear(hidden, self.kv_heads, bias=False) if config.layer_has_value_embedding(layer) else None
+        )
+
+    def forward(self, x: Tensor, sight: Sight, token_value: Tensor | None = None) -> Tensor:
+        """Map the stream [B, T, D] to [B, T, D]; token_value [B, T, G * d] is added to the values through a gate."""
+        query = self._heads(self.query(x), self.heads)
+        key = self._heads(self.key(x), self.kv_heads)
+        value = self._heads(self.value(x), self.kv_heads)
+        if token_value is not None and self.value_gate is not None:
+            gate = 2 * torch.sigmoid(self.value_gate(x)).transpose(1, 2)[..., None]  # [B, G, T, 1]
+            value = value + (gate * self._heads(token_value, self.kv_heads)).to(value.dtype)
+        if self.qk_norm:
+            query, key = self._normed(query, self.query_gain), self._normed(key, self.key_gain)
+        if sight.rotary is not None:
+            query, key = rotate(query, *sight.rotary), rotate(key, *sight.rotary)
+        if sight.cache is not None:
+            key, value = sight.cache.extend(self.layer, key, value)
+        mask = sight.full if self.window is None else sight.windowed
+        mixed = attend(query, key, value, mask=mask, window=self.window, sink_logits=self.sink_logits)
+        return self.output(mixed.transpose(1, 2).reshape(*x.shape[:2], -1))
+
+    def _heads(self, x: Tensor, heads: int) -> Tensor:
+        return x.view(*x.shape[:2], heads, self.width).transpose(1, 2)
+
+    def _normed(self, x: Tensor, gain: Tensor | None) -> Tensor:
+        return F.rms_norm(x, (self.width,), None if gain is None else gain.to(x.dtype), self.epsilon)

@@ -1,0 +1,184 @@
+"""The decoder, read top to bottom: ids -> embeddings -> blocks -> logits.
+
+B batch, T tokens, D hidden size, V vocabulary, S keys.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from linnet.model.attend import visible
+from linnet.model.attention import Attention, Sight
+from linnet.model.config import ModelConfig
+from linnet.model.embeddings import NgramEmbedding, shifted
+from linnet.model.initialise import initialise
+from linnet.model.kv_cache import KVCache
+from linnet.model.mlp import MLP
+from linnet.model.moe import MixtureOfExperts
+from linnet.model.norm import make_norm
+from linnet.model.positions import rotary_angles, sinusoids
+
+
+class Block(nn.Module):
+    """Norm, attention, add; norm, MLP or mixture, add."""
+
+    def __init__(self, config: ModelConfig, layer: int):
+        super().__init__()
+        self.attention_norm = make_norm(config)
+        self.attention = Attention(config, layer)
+        self.mlp_norm = make_norm(config)
+        self.mlp = MixtureOfExperts(config) if config.layer_is_mixture(layer) else MLP(config)
+        # Weights of the stream and of the first embedding on entry (modded-nanogpt); 1 and 0 change nothing.
+        self.mix = nn.Parameter(torch.tensor([1.0, 0.0])) if config.residual_mix else None
+        self.dropout = config.dropout
+
+    def forward(
+        self, x: Tensor, first: Tensor, sight: Sight, token_value: Tensor | None, real: Tensor | None
+    ) -> Tensor:
+        """Map the stream [B, T, D] to [B, T, D]; `first` is the stream as it entered the first block."""
+        if self.mix is not None:
+            mix = self.mix.to(x.dtype)
+            x = mix[0] * x + mix[1] * first
+        x = x + self._drop(self.attention(self.attention_norm(x), sight, token_value))
+        normed = self.mlp_norm(x)
+        out = self.mlp(normed, real) if isinstance(self.mlp, MixtureOfExperts) else self.mlp(normed)
+        return x + self._drop(out)
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.dropout, self.training) if self.dropout else x
+
+
+class Decoder(nn.Module):
+    """A causal language model; its config says whether it is a GPT-2, a Llama, a Qwen3, a Mixtral or ours."""
+
+    def __init__(self, config: ModelConfig, generator: torch.Generator | None = None):
+        """Build and initialise; `generator` draws the weights (a fixed seed of 0 when it is not given)."""
+        super().__init__()
+        self.config = config
+        self.checkpointing = False
+        hidden, layers = config.hidden_size, range(config.num_layers)
+        self.embedding = nn.Embedding(config.vocab_size, hidden)
+        self.ngrams = NgramEmbedding(config) if config.ngram_buckets else None
+        learned = config.positions == "learned"
+        self.position_embedding = nn.Embedding(config.context_length, hidden) if learned else None
+        self.value_embeddings = nn.ModuleDict(
+            {
+                str(layer): nn.Embedding(config.vocab_size, config.kv_heads * config.head_width)
+                for layer in layers
+                if config.layer_has_value_embedding(layer)
+            }
+        )
+        self.blocks = nn.ModuleList(Block(config, layer) for layer in layers)
+        self.norm = make_norm(config)
+        self.head = nn.Linear(hidden, config.vocab_size, bias=False)
+        if config.tie_embeddings:
+            self.head.weight = self.embedding.weight
+        initialise(self, generator or torch.Generator().manual_seed(0))
+
+    def forward(
+        self,
+        ids: Tensor,
+        *,
+        positions: Tensor | None = None,
+        documents: Tensor | None = None,
+        cache: KVCache | None = None,
+        lengths: Tensor | None = None,
+    ) -> Tensor:
+        """Return logits [B, T, V] (fp32 under a soft cap) for ids [B, T].
+
+        positions [B, T] default to 0, 1, 2...; documents [B, T] are segment ids (-1 is padding): tokens of different
+        documents never see each other. With a cache the tokens continue each row; lengths [B] says how many of the T
+        are real (rows are padded on the right). Raises ValueError when learned positions run out.
+        """
+        positions, sight, before, early = self._look(ids, positions, documents, cache, lengths)
+        x = self._embed(ids, positions, before, early, ids.shape[1] if cache is None else cache.longest)
+        real = self._real(ids, documents, lengths)
+        first = x
+        for layer, block in enumerate(self.blocks):
+            table = self.value_embeddings[str(layer)] if str(layer) in self.value_embeddings else None
+            token_value = table(ids) if table is not None else None
+            if self.checkpointing and self.training:
+                x = checkpoint(block, x, first, sight, token_value, real, use_reentrant=False)
+            else:
+                x = block(x, first, sight, token_value, real)
+        logits = self.head(self.norm(x))
+        if self.config.logit_soft_cap is not None:
+            logits = self.config.logit_soft_cap * torch.tanh(logits.float() / self.config.logit_soft_cap)
+        return logits
+
+    def new_cache(self, batch_size: int, capacity: int, rolling: bool = False) -> KVCache:
+        """Make an empty cache for B rows of up to `capacity` tokens, on the model's device and in its type."""
+        weight = self.embedding.weight
+        dtype = self._activation_dtype(weight)
+        return KVCache(self.config, batch_size, capacity, weight.device, dtype, rolling)
+
+    def mixtures(self) -> list[MixtureOfExperts]:
+        """List the mixture-of-experts layers, in order."""
+        return [block.mlp for block in self.blocks if isinstance(block.mlp, MixtureOfExperts)]
+
+    def _look(
+        self,
+        ids: Tensor,
+        positions: Tensor | None,
+        documents: Tensor | None,
+        cache: KVCache | None,
+        lengths: Tensor | None,
+    ) -> tuple[Tensor, Sight, Tensor, Tensor]:
+        """Work out positions, masks, rotary angles and the two ids before each one."""
+        config, tokens = self.config, ids.shape[1]
+        full = windowed = None
+        if cache is not None:
+            line = cache.remember(ids, lengths)
+            before, early = line[:, 1:-1], line[:, :-2]
+            positions, key_at = cache.begin(tokens, lengths)
+            full = visible(positions, key_at)
+            if config.window is not None:
+                windowed = visible(positions, key_at, window=config.window, sink_tokens=config.sink_tokens)
+        else:
+            before, early = shifted(ids, 1, documents), shifted(ids, 2, documents)
+            order = torch.arange(tokens, device=ids.device)[None]
+            positions = order if positions is None else positions
+            sinks_matter = config.window is not None and config.sink_tokens > 0 and config.window < tokens
+            if documents is not None:
+                # Inside a document, positions grow with the row, so comparing them is comparing order.
+                full = visible(positions, positions, documents, documents)
+            if config.window is not None and (documents is not None or sinks_matter):
+                windowed = visible(
+                    positions, positions, documents, documents, config.window, config.sink_tokens
+                )
+        rotary = None
+        if config.positions == "rotary":
+            rotary = rotary_angles(positions, config.head_width, config.rope_theta)
+        return positions, Sight(rotary, full, windowed, cache), before, early
+
+    def _embed(self, ids: Tensor, positions: Tensor, before: Tensor, early: Tensor, longest: int) -> Tensor:
+        x = self.embedding(ids)
+        if self.ngrams is not None:
+            x = x + self.ngrams(ids, before, early)
+        if self.position_embedding is not None:
+            if longest > self.config.context_length:
+                raise ValueError(
+                    f"{longest} tokens, and learned positions end at {self.config.context_length}"
+                )
+            # Padding behind a short row of a long batch may count past the table; it is never looked at.
+            x = x + self.position_embedding(positions.clamp(max=self.config.context_length - 1))
+        elif self.config.positions == "sinusoidal":
+            x = x + sinusoids(positions, self.config.hidden_size).to(x.dtype)
+        x = x.to(self._activation_dtype(x))
+        if self.config.embedding_norm:
+            x = F.rms_norm(x, (x.shape[-1],), None, self.config.norm_epsilon)
+        return F.dropout(x, self.config.dropout, self.training) if self.config.dropout else x
+
+    def _real(self, ids: Tensor, documents: Tensor | None, lengths: Tensor | None) -> Tensor | None:
+        """Mark the tokens that are not padding, bool [B, T]; None when all are real."""
+        if documents is not None:
+            return documents >= 0
+        if lengths is not None:
+            return torch.arange(ids.shape[1], device=ids.device)[None] < lengths[:, None]
+        return None
+
+    @staticmethod
+    def _activation_dtype(weight: Tensor) -> torch.dtype:
+        kind = weight.device.type
+        return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype

@@ -1,0 +1,53 @@
+"""First weights, so that every network starts at a loss of ln V.
+
+Ours: matrices uniform with the variance 1 / fan-in, every output projection zero, so that a block starts as the
+identity (the zero-initialised residuals of Zhang et al. 2019, "Fixup", as used in modded-nanogpt); embeddings N(0, 1)
+since a norm follows, and a small head. Without that norm: N(0, 0.02) and residual projections divided by sqrt(2 L)
+(Radford et al. 2019, GPT-2).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from linnet.model.decoder import Decoder
+
+
+@torch.no_grad()
+def initialise(model: Decoder, generator: torch.Generator) -> None:
+    """Draw all weights of the decoder from the generator (on the CPU, so that a seed means the same everywhere)."""
+    config = model.config
+    ours = config.embedding_norm
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            parameter.zero_()
+        elif _is_embedding(model, name):
+            _normal(parameter, 1.0 if ours else 0.02, generator)
+        elif parameter.ndim != 2:
+            continue  # gains, mixes and sink logits are made with their values
+        elif name == "head.weight":
+            _normal(parameter, 0.001 if ours else 0.02, generator)
+        elif name.endswith(("output.weight", "down.weight")):
+            if ours:
+                parameter.zero_()
+            else:
+                _normal(parameter, 0.02 / (2 * config.num_layers) ** 0.5, generator)
+        elif name.endswith("value_gate.weight"):
+            parameter.zero_()
+        elif ours:
+            bound = (3.0 / parameter.shape[1]) ** 0.5
+            parameter.copy_(torch.empty(parameter.shape).uniform_(-bound, bound, generator=generator))
+        else:
+            _normal(parameter, 0.02, generator)
+
+
+def _is_embedding(model: nn.Module, name: str) -> bool:
+    return isinstance(model.get_submodule(name.rpartition(".")[0]), nn.Embedding)
+
+
+def _normal(parameter: nn.Parameter, deviation: float, generator: torch.Generator) -> None:
+    parameter.copy_(torch.empty(parameter.shape).normal_(0.0, deviation, generator=generator))

@@ -1,0 +1,27 @@
+"""The dense feed-forward part of a block: ReLU^2 (So et al. 2021), SwiGLU (Shazeer 2020) or GELU."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from linnet.model.config import ModelConfig
+
+
+class MLP(nn.Module):
+    """Widen, bend, narrow; SwiGLU multiplies by a second, gating projection."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        wide, hidden = config.mlp_width, config.hidden_size
+        self.activation = config.activation
+        self.up = nn.Linear(hidden, wide, bias=config.mlp_bias)
+        self.gate = nn.Linear(hidden, wide, bias=config.mlp_bias) if config.activation == "swiglu" else None
+        self.down = nn.Linear(wide, hidden, bias=config.mlp_bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [..., D] to [..., D]."""
+        wide = self.up(x)
+        if self.gate is not None:
+            return self.down(F.silu(self.gate(x)) * wide)
+        if self.activation == "gelu":
+            return self.down(F.gelu(wide, approximate="tanh"))
+        return self.down(F.relu(wide).square())

@@ -1,0 +1,76 @@
+"""Mixture of experts in the place of an MLP: top-1 (Fedus et al. 2021) or top-2 routing (Jiang et al. 2024).
+
+N tokens of a batch laid out flat, D hidden size, E experts, k experts a token.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from linnet.model.config import ModelConfig
+from linnet.model.mlp import MLP
+
+
+class MixtureOfExperts(nn.Module):
+    """Send each token to its best experts and add up what they say, weighted by the router.
+
+    After a forward pass `balance_loss` holds the load-balancing loss of that pass (1 when the load is even) and
+    `load` the share of the routed tokens that each expert was asked for, both over real tokens only.
+    """
+
+    balance_loss: Tensor | None
+    load: Tensor | None
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.chosen = config.experts_per_token
+        self.capacity = config.expert_capacity
+        self.router = nn.Linear(config.hidden_size, config.num_experts, bias=False)
+        self.experts = nn.ModuleList(MLP(config) for _ in range(config.num_experts))
+        self.balance_loss = None
+        self.load = None
+
+    def forward(self, x: Tensor, real: Tensor | None = None) -> Tensor:
+        """Map [B, T, D] to [B, T, D]; `real` [B, T] bool marks tokens that are not padding (padding is not routed)."""
+        flat = x.reshape(-1, x.shape[-1])
+        keep = None if real is None else real.reshape(-1)
+        # The router stays in fp32: in bf16, near ties between experts flip (Fedus et al. 2021, section 2.4).
+        with torch.autocast(x.device.type, enabled=False):
+            probabilities = F.linear(flat.float(), self.router.weight.float()).softmax(-1)  # [N, E]
+        weights, experts = probabilities.topk(self.chosen, dim=-1)  # [N, k]
+        if self.chosen > 1:
+            # With one expert the probability itself must stay, or the router would get no gradient.
+            weights = weights / weights.sum(-1, keepdim=True)
+        taken = F.one_hot(experts, len(self.experts))  # [N, k, E]
+        if keep is not None:
+            taken = taken * keep[:, None, None]
+        self._measure(probabilities, taken, keep)
+        if self.capacity is not None:
+            taken = self._within_capacity(taken, keep)
+        return self._combine(flat, weights, taken).view_as(x)
+
+    def _measure(self, probabilities: Tensor, taken: Tensor, keep: Tensor | None) -> None:
+        # Fedus et al. 2021, equation 4: E * sum(share of tokens * mean probability), over real tokens.
+        tokens = probabilities.shape[0] if keep is None else keep.sum().clamp(min=1)
+        mean = (probabilities if keep is None else probabilities * keep[:, None]).sum(0) / tokens
+        load = taken.sum((0, 1)) / (tokens * self.chosen)
+        self.balance_loss = len(self.experts) * (load * mean).sum()
+        self.load = load.detach()
+
+    def _within_capacity(self, taken: Tensor, keep: Tensor | None) -> Tensor:
+        # First choices of all tokens are seated before second choices; the order of the batch decides ties.
+        assert self.capacity is not None
+        tokens = taken.shape[0] if keep is None else int(keep.sum())
+        room = max(1, int(self.capacity * tokens * self.chosen / len(self.experts)))
+        queue = taken.transpose(0, 1).reshape(-1, len(self.experts))  # [k * N, E]
+        seated = queue * (queue.cumsum(0) <= room)
+        return seated.view(self.chosen, -1, len(self.experts)).transpose(0, 1)
+
+    def _combine(self, flat: Tensor, weights: Tensor, taken: Tensor) -> Tensor:
+        out = torch.zeros_like(flat)
+        share = (weights[:, :, None] * taken).sum(1)  # [N, E]
+        for number, expert in enumerate(self.experts):
+            rows = taken[:, :, number].any(-1).nonzero().squeeze(-1)
+            said = expert(flat.index_select(0, rows)) * share[rows, number, None].to(flat.dtype)
+            out = out.index_add(0, rows, said.to(flat.dtype))
+        return out

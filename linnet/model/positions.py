@@ -1,0 +1,33 @@
+"""How a network knows order: rotary angles, learned tables and sinusoids.
+
+B batch, T tokens, D hidden size, H heads, d head size.
+"""
+
+import torch
+from torch import Tensor
+
+
+def rotary_angles(positions: Tensor, head_size: int, theta: float) -> tuple[Tensor, Tensor]:
+    """Return cos and sin of the rotary angles, each [B, 1, T, d/2] in fp32 (Su et al. 2021).
+
+    positions: [B, T] or [1, T]. Pair i turns by position * theta^(-2i/d), so that the product of a turned query and
+    a turned key depends on the distance between them only.
+    """
+    half = torch.arange(0, head_size, 2, device=positions.device, dtype=torch.float32)
+    frequency = theta ** (-half / head_size)
+    angle = positions.to(torch.float32)[:, None, :, None] * frequency
+    return angle.cos(), angle.sin()
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Turn each pair (x[i], x[i + d/2]) of x [B, H, T, d] by its angle: the half-split layout of Llama and Qwen."""
+    first, second = x.float().chunk(2, dim=-1)
+    turned = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+    return turned.to(x.dtype)
+
+
+def sinusoids(positions: Tensor, hidden_size: int) -> Tensor:
+    """Return the fixed position vectors [B, T, D] of Vaswani et al. 2017: sines in even places, cosines in odd."""
+    half = torch.arange(0, hidden_size, 2, device=positions.device, dtype=torch.float32)
+    angle = positions.to(torch.float32)[..., None] * 10000.0 ** (-half / hidden_size)
+    return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(-2)
