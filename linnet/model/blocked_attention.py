@@ -50,9 +50,7 @@ def _edge_bias(start: int, end: int, first_key: int, window: int, like: Tensor) 
 
 
 @torch.library.custom_op("linnet::blocked_attention", mutates_args=())
-def _forward(
-    q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, window: int
-) -> tuple[Tensor, list[Tensor]]:
+def _forward(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, window: int) -> tuple[Tensor, list[Tensor]]:
     out = torch.empty_like(q)
     kept = []
     scaled = q * q.shape[-1] ** -0.5
@@ -72,9 +70,7 @@ def _forward(
 
 @_forward.register_fake
 def _(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, window: int) -> tuple[Tensor, list[Tensor]]:
-    kept = [
-        q.new_empty(q.shape[0], end - start, end - first) for start, end, first in _blocks(q.shape[1], window)
-    ]
+    kept = [q.new_empty(q.shape[0], end - start, end - first) for start, end, first in _blocks(q.shape[1], window)]
     return torch.empty_like(q), kept
 
 
@@ -97,9 +93,7 @@ def _backward(
 
 
 @_backward.register_fake
-def _(
-    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, kept: list[Tensor], window: int
-) -> tuple[Tensor, Tensor, Tensor]:
+def _(grad: Tensor, q: Tensor, k: Tensor, v: Tensor, kept: list[Tensor], window: int) -> tuple[Tensor, Tensor, Tensor]:
     return torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
 
 

@@ -96,8 +96,7 @@ class Decoder(nn.Module):
         real = self._real(ids, documents, lengths)
         first = x
         for layer, block in enumerate(self.blocks):
-            table = self.value_embeddings[str(layer)] if str(layer) in self.value_embeddings else None
-            token_value = table(ids) if table is not None else None
+            token_value = self.value_embeddings[str(layer)](ids) if str(layer) in self.value_embeddings else None
             if self.checkpointing and self.training:
                 x = checkpoint(block, x, first, sight, token_value, real, use_reentrant=False)
             else:
@@ -144,9 +143,7 @@ class Decoder(nn.Module):
                 # Inside a document, positions grow with the row, so comparing them is comparing order.
                 full = visible(positions, positions, documents, documents)
             if config.window is not None and (documents is not None or sinks_matter):
-                windowed = visible(
-                    positions, positions, documents, documents, config.window, config.sink_tokens
-                )
+                windowed = visible(positions, positions, documents, documents, config.window, config.sink_tokens)
         rotary = None
         if config.positions == "rotary":
             rotary = rotary_angles(positions, config.head_width, config.rope_theta)
@@ -158,9 +155,7 @@ class Decoder(nn.Module):
             x = x + self.ngrams(ids, before, early)
         if self.position_embedding is not None:
             if longest > self.config.context_length:
-                raise ValueError(
-                    f"{longest} tokens, and learned positions end at {self.config.context_length}"
-                )
+                raise ValueError(f"{longest} tokens, and learned positions end at {self.config.context_length}")
             # Padding behind a short row of a long batch may count past the table; it is never looked at.
             x = x + self.position_embedding(positions.clamp(max=self.config.context_length - 1))
         elif self.config.positions == "sinusoidal":

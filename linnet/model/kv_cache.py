@@ -61,9 +61,7 @@ class KVCache:
             ring = self.capacity - self.sinks
             last = (self.lengths + count)[:, None]
             kept = real & ((positions >= last - ring) | (positions < self.sinks))
-            slots = torch.where(
-                positions < self.sinks, positions, self.sinks + (positions - self.sinks) % ring
-            )
+            slots = torch.where(positions < self.sinks, positions, self.sinks + (positions - self.sinks) % ring)
         self._slots = torch.where(kept, slots, self.capacity)
         before = self.places.clone()
         self.places.scatter_(1, self._slots, positions)

@@ -49,15 +49,15 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Move every matrix that has a gradient."""
         for group in self.param_groups:
-            stacks: dict[torch.Size, list[nn.Parameter]] = {}
+            stacks: dict[torch.Size, list[Tensor]] = {}
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     stacks.setdefault(parameter.shape, []).append(parameter)
             for parameters in stacks.values():
                 self._step_stack(parameters, group)
 
-    def _step_stack(self, parameters: list[nn.Parameter], group: dict[str, Any]) -> None:
-        gradients = [parameter.grad for parameter in parameters]
+    def _step_stack(self, parameters: list[Tensor], group: dict[str, Any]) -> None:
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         buffers = [self._buffer(parameter) for parameter in parameters]
         beta = group["momentum"]
         torch._foreach_lerp_(buffers, gradients, 1 - beta)
@@ -68,7 +68,7 @@ class Muon(torch.optim.Optimizer):
         torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
         torch._foreach_add_(parameters, list(moves.to(parameters[0].dtype).unbind()), alpha=-step_size)
 
-    def _buffer(self, parameter: nn.Parameter) -> Tensor:
+    def _buffer(self, parameter: Tensor) -> Tensor:
         state = self.state[parameter]
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
@@ -128,13 +128,9 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> Together:
     named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
     embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     tables = [parameter for _, parameter in named if id(parameter) in embeddings]
-    head = [
-        parameter for name, parameter in named if name == "head.weight" and id(parameter) not in embeddings
-    ]
+    head = [parameter for name, parameter in named if name == "head.weight" and id(parameter) not in embeddings]
     taken = {id(parameter) for parameter in tables + head}
-    matrices = [
-        p for name, p in named if id(p) not in taken and p.ndim >= 2 and not name.endswith("gate.weight")
-    ]
+    matrices = [p for name, p in named if id(p) not in taken and p.ndim >= 2 and not name.endswith("gate.weight")]
     taken |= {id(parameter) for parameter in matrices}
     rest = [parameter for _, parameter in named if id(parameter) not in taken]
     betas, epsilon = (config.beta1, config.beta2), config.epsilon
@@ -153,8 +149,6 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> Together:
     return Together([muon, _adamw(groups, config.lr, betas, epsilon)])
 
 
-def _adamw(
-    groups: list[dict[str, Any]], lr: float, betas: tuple[float, float], epsilon: float
-) -> torch.optim.AdamW:
+def _adamw(groups: list[dict[str, Any]], lr: float, betas: tuple[float, float], epsilon: float) -> torch.optim.AdamW:
     groups = [group for group in groups if group["params"]]
     return torch.optim.AdamW(groups, lr=lr, betas=betas, eps=epsilon, weight_decay=0.0, fused=True)
