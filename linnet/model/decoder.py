@@ -72,8 +72,7 @@ class Decoder(nn.Module):
         self.blocks = nn.ModuleList(Block(config, layer) for layer in layers)
         self.norm = make_norm(config)
         self.head = nn.Linear(hidden, config.vocab_size, bias=False)
-        if config.tie_embeddings:
-            self.head.weight = self.embedding.weight
+        self.tie()
         initialise(self, generator or torch.Generator().manual_seed(0))
 
     def forward(
@@ -111,6 +110,11 @@ class Decoder(nn.Module):
         weight = self.embedding.weight
         dtype = self._activation_dtype(weight)
         return KVCache(self.config, batch_size, capacity, weight.device, dtype, rolling)
+
+    def tie(self) -> None:
+        """Make the head use the embedding's weights where the config says so; needed again after `to_empty`."""
+        if self.config.tie_embeddings:
+            self.head.weight = self.embedding.weight
 
     def mixtures(self) -> list[MixtureOfExperts]:
         """List the mixture-of-experts layers, in order."""

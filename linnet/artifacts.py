@@ -1,0 +1,92 @@
+"""Save and load a model folder: architecture, weights and tokenizer that belong together, as JSON and safetensors."""
+
+import json
+import struct
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from linnet.core.errors import BadInput
+from linnet.core.files import json_text, read_json, write_atomic
+from linnet.model.config import ModelConfig
+from linnet.model.decoder import Decoder
+from linnet.text.tokenizer import Tokenizer
+
+_HEADER_LIMIT = 100 * 2**20  # a safetensors header beyond this is not one of a model we can hold
+
+
+def save_model(folder: Path, model: Decoder, tokenizer: Tokenizer) -> None:
+    """Write model.json, model.safetensors and the tokenizer; each file appears whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(folder)
+    temporary = folder / ".model.safetensors.tmp"
+    tied = {"head.weight"} if model.config.tie_embeddings else set()
+    tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items() if name not in tied}
+    save_file(tensors, temporary, metadata={"format": "pt", "tokenizer": tokenizer.hash})
+    temporary.replace(folder / "model.safetensors")
+    write_atomic(folder / "model.json", json_text(model.config.model_dump(mode="json")))
+
+
+def load_model(
+    folder: Path | str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> tuple[Decoder, Tokenizer]:
+    """Read a model folder, weights checked against the architecture and the tokenizer against the weights.
+
+    Raises BadInput naming the file: missing, cut short, of another architecture, or with another tokenizer.
+    """
+    folder = Path(folder)
+    for name in ("model.json", "model.safetensors", "tokenizer.json"):
+        if not (folder / name).is_file():
+            raise BadInput(f"{folder}: no model folder ({name} is missing); give the folder of a finished run")
+    tokenizer = Tokenizer.load(folder)
+    config = ModelConfig.build(read_json(folder / "model.json"), where=folder / "model.json")
+    path = folder / "model.safetensors"
+    made_with = _metadata(path).get("tokenizer")
+    if made_with is not None and made_with != tokenizer.hash:
+        raise BadInput(
+            f"{folder}: tokenizer.json ({tokenizer.hash[:12]}) is not the one the weights were trained with "
+            f"({made_with[:12]})"
+        )
+    if tokenizer.vocab_size > config.vocab_size:
+        raise BadInput(f"{folder}: the tokenizer has {tokenizer.vocab_size} ids, the model {config.vocab_size}")
+    try:
+        tensors = load_file(path, device="cpu")
+    except (SafetensorError, OSError) as error:
+        raise BadInput(f"{path}: cannot be read, cut short or damaged ({error})") from None
+    with torch.device("meta"):
+        model = Decoder(config)
+    model.to_empty(device="cpu")
+    model.tie()
+    load_weights(model, tensors, path)
+    return model.to(device=device, dtype=dtype).eval(), tokenizer
+
+
+def load_weights(model: Decoder, tensors: dict[str, Tensor], where: Path) -> None:
+    """Copy tensors into the model by name; raises BadInput for the first missing, unknown or misshapen one."""
+    own = model.state_dict()
+    if model.config.tie_embeddings:
+        own.pop("head.weight")
+    if missing := sorted(own.keys() - tensors.keys()):
+        raise BadInput(f"{where}: has no {missing[0]} ({len(missing)} missing); not the weights of this architecture")
+    if unknown := sorted(tensors.keys() - own.keys()):
+        raise BadInput(f"{where}: {unknown[0]} is unknown to this architecture ({len(unknown)} unknown)")
+    for name, parameter in own.items():
+        if tensors[name].shape != parameter.shape:
+            shapes = f"{list(tensors[name].shape)}, the architecture {list(parameter.shape)}"
+            raise BadInput(f"{where}: {name} has shape {shapes}")
+        parameter.copy_(tensors[name])
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    """Read the metadata of a safetensors file: eight bytes of length, then a JSON header."""
+    try:
+        with open(path, "rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > _HEADER_LIMIT:
+                raise BadInput(f"{path}: not a safetensors file (a header of {length:,} bytes)")
+            return json.loads(file.read(length)).get("__metadata__", {})
+    except (struct.error, ValueError, AttributeError):
+        raise BadInput(f"{path}: cut short or not a safetensors file") from None

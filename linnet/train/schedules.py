@@ -1,0 +1,37 @@
+"""Learning-rate schedules: a factor of the peak as a pure function of the step."""
+
+import math
+from typing import Literal
+
+from pydantic import Field
+
+from linnet.core.config import Config
+
+
+class ScheduleConfig(Config):
+    """How the learning rate rises and falls."""
+
+    kind: Literal["trapezoid", "cosine", "linear", "constant"] = "trapezoid"
+    """Flat then a straight fall (trapezoid), half a cosine, a straight fall from the warm-up on, or flat."""
+    warmup: int = Field(default=0, ge=0)
+    """Steps of straight rise from zero."""
+    cooldown: float = Field(default=0.5, ge=0, le=1)
+    """Share of all steps in the fall of a trapezoid."""
+    final: float = Field(default=0.05, ge=0, le=1)
+    """Factor at the last step."""
+
+
+def factor(config: ScheduleConfig, step: int, total: int) -> float:
+    """Return the factor in [0, 1] for step 0, 1, ..., total - 1.
+
+    Trapezoid: Zhai et al. 2022; cosine: Loshchilov & Hutter 2017.
+    """
+    if step < config.warmup:
+        return (step + 1) / config.warmup
+    if config.kind == "constant":
+        return 1.0
+    fall = max(1, round(config.cooldown * total)) if config.kind == "trapezoid" else total - config.warmup
+    # The share of the fall that is done: 0 on the plateau, 1 at the last step.
+    done = min(1.0, max(0.0, (step - (total - fall)) / max(1, fall - 1)))
+    shape = 0.5 * (1 + math.cos(math.pi * done)) if config.kind == "cosine" else 1 - done
+    return config.final + (1 - config.final) * shape
