@@ -12,6 +12,14 @@ class Failed(RuntimeError):
     """Work that was asked for rightly and could not be finished; one line and exit code 1."""
 
 
+class Stopped(Exception):
+    """Work that was stopped by a signal after saving; the command line prints the message and exits with its code."""
+
+    def __init__(self, message: str, exit_code: int):
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return a ready clause such as ` Did you mean "full"?`, or an empty string when nothing is close."""
     close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
