@@ -61,7 +61,7 @@ def attend(
     """Return attention [B, H, T, d] by the fastest kernel for this shape and device.
 
     q [B, H, T, d]; k and v [B, G, S, d] with H a multiple of G. With `mask` None the rows are causal in order
-    (T = S), inside `window` where it is given; otherwise mask (bool, [B or 1, 1, T, S]) says all and `window` is unused.
+    (T = S), inside `window` where it is given; otherwise mask (bool, [B or 1, 1, T, S]) says all.
     """
     if sink_logits is not None:
         if mask is None:

@@ -50,6 +50,4 @@ def next_token_objective(balance_weight: float = 0.0, compiled: bool = False) ->
     objective = partial(next_token, balance_weight=balance_weight)
     if not compiled:
         return objective
-    from torch.compiler import disable  # noqa: F401  (fails early on builds without a compiler front end)
-
     return torch.compile(objective, dynamic=False)

@@ -6,11 +6,12 @@ from typing import Any, Protocol
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from linnet.batches.batch import Batch
 from linnet.core.errors import BadInput, Failed
 from linnet.core.files import file_hash, json_text, read_json, replace_folder, write_atomic
+from linnet.model.decoder import Decoder
 from linnet.train.optimizers import Together
 from linnet.train.precision import Precision
 
@@ -34,7 +35,7 @@ class Batches(Protocol):
 class TrainState:
     """Owns what a resumed training needs to go on with the same bits as one that was never stopped."""
 
-    def __init__(self, model: nn.Module, optimizer: Together, batches: Batches, precision: Precision):
+    def __init__(self, model: Decoder, optimizer: Together, batches: Batches, precision: Precision):
         self.model, self.optimizer, self.batches, self.precision = model, optimizer, batches, precision
         self.device = precision.device
         self.step = 0
