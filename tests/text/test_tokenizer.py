@@ -1,0 +1,199 @@
+"""Tokenizers against the `tokenizers` library, known GPT-2 ids, and their own inverse."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer as Backend
+
+from linnet.core.errors import BadInput
+from linnet.text.tokenizer import FILE, METADATA_FILE, SPECIALS, Tokenizer
+
+TEXT = "The cat's hat – déjà vu 🐦! We'll see 12345 birds.\n\n  Two  spaces\tand a tab.\r\n" * 8
+BPE = Tokenizer.train_bpe([TEXT], 400)
+CHARACTERS = Tokenizer.train_characters([TEXT])
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text())
+def test_byte_level_bpe_is_an_exact_inverse_for_any_text(text):
+    assert BPE.decode(BPE.encode(text)) == text
+
+
+@settings(deadline=None)
+@given(st.text(alphabet=sorted(set(TEXT))))
+def test_characters_are_an_exact_inverse_and_equal_the_library(text):
+    ids = CHARACTERS.encode(text)
+    assert CHARACTERS.decode(ids) == text
+    assert ids == Backend.from_str(CHARACTERS._source).encode(text).ids
+    assert len(ids) == len(text)
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(), max_size=5))
+def test_bpe_equals_the_library_alone_and_in_batches(texts):
+    raw = Backend.from_str(BPE._source)
+    raw.encode_special_tokens = True
+    expected = [raw.encode(text).ids for text in texts]
+    assert BPE.encode_batch(texts) == expected
+    assert [BPE.encode(text) for text in texts] == expected
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, BPE.vocab_size - 1)))
+def test_decode_equals_the_library_on_any_ids(ids):
+    assert BPE.decode(ids) == Backend.from_str(BPE._source).decode(ids, skip_special_tokens=True)
+
+
+@pytest.mark.parametrize("tokenizer", [BPE, CHARACTERS], ids=["bpe", "characters"])
+def test_text_never_becomes_a_special_token(tokenizer):
+    special_ids = set(tokenizer.specials.values())
+    known = "".join(letter for letter in "<|im_start|>" if tokenizer.kind == "bpe" or letter in set(TEXT))
+    for text in [*SPECIALS, known, "a<|end|>b"] if tokenizer.kind == "bpe" else [known]:
+        assert not special_ids & set(tokenizer.encode(text))
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert tokenizer.special("<|end|>") == tokenizer.end_id == 0
+    with pytest.raises(BadInput, match=r'Did you mean "<\|end\|>"'):
+        tokenizer.special("<|eend|>")
+
+
+def test_characters_that_spell_a_special_token_stay_characters():
+    tokenizer = Tokenizer.train_characters(["<|end|>"])
+    assert tokenizer.decode(tokenizer.encode("<|end|>")) == "<|end|>"
+    assert tokenizer.end_id not in tokenizer.encode("<|end|>")
+
+
+def test_an_unknown_character_is_named_with_its_place():
+    with pytest.raises(BadInput, match=r"'Ω' \(U\+03A9\) at position 4 .*2 of 8 characters"):
+        CHARACTERS.encode("The Ω\U0010ffff s"[:8])
+
+
+def test_a_lone_surrogate_is_refused_with_its_place():
+    with pytest.raises(BadInput, match=r"lone surrogate \(U\+D800\) at position 2"):
+        BPE.encode("ab\ud800")
+
+
+def test_special_tokens_are_decoded_only_when_asked():
+    ids = [BPE.end_id, *BPE.encode("cat"), BPE.special("<|im_end|>")]
+    assert BPE.decode(ids) == "cat"
+    assert BPE.decode(ids, specials=True) == "<|end|>cat<|im_end|>"
+
+
+def test_byte_lengths_add_up_to_the_bytes_of_the_text():
+    for tokenizer in (BPE, CHARACTERS):
+        lengths = tokenizer.byte_lengths()
+        assert lengths[tokenizer.encode(TEXT)].sum() == len(TEXT.encode())
+        assert lengths.shape == (tokenizer.vocab_size,)
+        assert all(lengths[id] == 0 for id in tokenizer.specials.values())
+
+
+def test_training_is_repeatable_and_counts_what_it_read():
+    again = Tokenizer.train_bpe([TEXT], 400)
+    assert again.hash == BPE.hash != CHARACTERS.hash
+    assert again.metadata.trained_characters == len(TEXT)
+    assert BPE.vocab_size <= 400
+
+
+def test_a_saved_tokenizer_comes_back_the_same(tmp_path):
+    for tokenizer in (BPE, CHARACTERS):
+        tokenizer.save(tmp_path)
+        loaded = Tokenizer.load(tmp_path)
+        assert loaded.metadata == tokenizer.metadata
+        assert loaded.encode(TEXT) == tokenizer.encode(TEXT)
+        assert Tokenizer.load(tmp_path / FILE).kind == tokenizer.kind
+
+
+def test_a_changed_file_is_refused(tmp_path):
+    CHARACTERS.save(tmp_path)
+    content = json.loads((tmp_path / FILE).read_text())
+    vocabulary = content["model"]["vocab"]
+    vocabulary["T"], vocabulary["c"] = vocabulary["c"], vocabulary["T"]
+    (tmp_path / FILE).write_text(json.dumps(content))
+    with pytest.raises(BadInput, match="changed or belongs to another model"):
+        Tokenizer.load(tmp_path)
+
+
+def test_layout_of_the_file_does_not_matter(tmp_path):
+    BPE.save(tmp_path)
+    content = json.loads((tmp_path / FILE).read_text())
+    (tmp_path / FILE).write_text(json.dumps(content, indent=None))
+    assert Tokenizer.load(tmp_path).hash == BPE.hash
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", "null", '{"model": {"type": "BPE"}}', "\x00"])
+def test_a_broken_file_is_one_line(tmp_path, content):
+    (tmp_path / FILE).write_text(content)
+    with pytest.raises(BadInput, match=FILE):
+        Tokenizer.load(tmp_path)
+
+
+def test_broken_metadata_is_one_line(tmp_path):
+    BPE.save(tmp_path)
+    (tmp_path / METADATA_FILE).write_text('{"kind": "bpe"}')
+    with pytest.raises(BadInput, match="not the metadata"):
+        Tokenizer.load(tmp_path)
+
+
+def test_a_file_above_the_bound_is_refused(tmp_path, monkeypatch):
+    BPE.save(tmp_path)
+    monkeypatch.setattr("linnet.text.byte_level.MAX_FILE_BYTES", 100)
+    with pytest.raises(BadInput, match="at most 100"):
+        Tokenizer.load(tmp_path)
+
+
+def test_ids_of_another_vocabulary_are_refused():
+    with pytest.raises(BadInput, match="id 99999 is not in this vocabulary"):
+        BPE.decode([99999])
+    with pytest.raises(BadInput, match="id -1"):
+        BPE.decode([-1])
+
+
+def test_nothing_to_train_on_is_refused():
+    with pytest.raises(BadInput, match="no characters"):
+        Tokenizer.train_characters([])
+    with pytest.raises(BadInput, match="no characters"):
+        Tokenizer.train_bpe(["", ""], 300)
+    with pytest.raises(BadInput, match="at least 260"):
+        Tokenizer.train_bpe(["abc"], 200)
+
+
+# Published by OpenAI's encoder.py for these texts.
+GPT2_KNOWN = {
+    "Hello world": [15496, 995],
+    "Hello, world!": [15496, 11, 995, 0],
+    "The quick brown fox jumps over the lazy dog": [464, 2068, 7586, 21831, 18045, 625, 262, 16931, 3290],
+    " the": [262],
+    "\n\n": [628],
+}
+
+
+def test_gpt2_from_its_own_files_gives_the_known_ids(shared_data, tmp_path):
+    folder = shared_data / "gpt2-tokenizer"
+    for name in ("encoder.json", "vocab.bpe"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    own, theirs = Tokenizer.gpt2(tmp_path), Tokenizer.gpt2(folder)
+    for tokenizer in (own, theirs, Tokenizer.load(tmp_path), Tokenizer.load(folder)):
+        assert {text: tokenizer.encode(text) for text in GPT2_KNOWN} == GPT2_KNOWN
+        assert (tokenizer.vocab_size, tokenizer.end_id) == (50257, 50256)
+        assert 50256 not in tokenizer.encode("<|endoftext|>")
+    sample = (shared_data / "gutenberg" / "book.txt").read_text()[:200_000]
+    raw = Backend.from_file(str(folder / FILE))
+    assert own.encode(sample) == theirs.encode(sample) == raw.encode(sample).ids
+    assert own.decode(own.encode(sample)) == sample
+
+
+def test_gpt2_files_that_do_not_belong_together_are_refused(tmp_path):
+    with pytest.raises(BadInput, match=r"no encoder.json \+ vocab.bpe"):
+        Tokenizer.gpt2(tmp_path)
+    with pytest.raises(BadInput, match="no such folder"):
+        Tokenizer.gpt2(tmp_path / "absent")
+
+
+def test_shakespeare_in_characters_takes_no_time(shared_data):
+    text = (shared_data / "tinyshakespeare" / "input.txt").read_text()
+    tokenizer = Tokenizer.train_characters([text])
+    assert tokenizer.vocab_size == 65 + len(SPECIALS)
+    ids = tokenizer.encode_array(text)
+    assert len(ids) == 1_115_394
+    assert tokenizer.decode(ids) == text
