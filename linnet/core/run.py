@@ -215,7 +215,9 @@ def _refuse_other_run(folder: Path, config: Config, recipe: str, resume: bool) -
     if folder.exists() and not folder.is_dir():
         raise BadInput(f"{folder}: is a file; a run needs a folder, choose another --out")
     if not (folder / "config.json").is_file():
-        kept = [name for name in (*LEFT_BY_A_RUN, *LEFT_FOLDERS, metrics_log.NAME) if (folder / name).exists()]
+        # An empty metrics.jsonl is what a run leaves that was killed in its first moment.
+        kept = [name for name in (*LEFT_BY_A_RUN, *LEFT_FOLDERS) if (folder / name).exists()]
+        kept += [log.name for log in folder.glob(metrics_log.NAME) if log.stat().st_size]
         if kept:
             raise BadInput(f"{folder}: holds {kept[0]} but no linnet run; choose another --out")
     elif resume or Run.finished(folder):
@@ -229,10 +231,14 @@ def _refuse_other_run(folder: Path, config: Config, recipe: str, resume: bool) -
 
 
 def _sections_until(samples: str, step: int) -> str:
-    """Return samples.md without the sections of later steps."""
-    kept, keep = [], True
+    """Return samples.md without the sections of later steps; a heading inside what the model wrote is none."""
+    kept, keep, fence = [], True, ""
     for line in samples.splitlines(keepends=True):
-        if line.startswith("## step ") and line[8:].strip().isdigit():
+        if fence:
+            fence = "" if line.rstrip("\n") == fence else fence
+        elif line.startswith("```"):
+            fence = line.removesuffix("text\n")
+        elif line.startswith("## step "):
             keep = int(line[8:]) <= step
         kept.append(line if keep else "")
     return "".join(kept)
