@@ -120,10 +120,11 @@ class Tokenizer:
         said = _read_metadata(folder / METADATA_FILE)
         tokenizer = cls(_read_text(folder / FILE), said.kind, said.trained_characters, said.end, str(folder / FILE))
         if tokenizer.metadata != said:
+            found = f"hash {tokenizer.hash[:12]}, {tokenizer.vocab_size} ids"
+            expected = f"hash {said.hash[:12]}, {said.vocab_size} ids"
             raise BadInput(
-                f"{folder / FILE} is not the tokenizer of {METADATA_FILE}: hash {tokenizer.hash[:12]}, expected "
-                f"{said.hash[:12]}; {tokenizer.vocab_size} ids, expected {said.vocab_size}: it was changed or belongs to "
-                "another model"
+                f"{folder / FILE}: {found} where {METADATA_FILE} says {expected}; "
+                "it was changed or belongs to another model"
             )
         return tokenizer
 
