@@ -1,38 +1,12 @@
 """AdamW with proper groups, Muon for the matrices, and the two as one optimizer."""
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from linnet.core.config import Config
-
-
-class OptimizerConfig(Config):
-    """How weights follow gradients."""
-
-    kind: Literal["muon", "adamw"] = "muon"
-    """Muon for the matrices of the blocks and AdamW for the rest, or AdamW for everything."""
-    matrix_lr: float = Field(default=0.02, gt=0)
-    """Peak learning rate of Muon."""
-    lr: float = Field(default=1e-3, gt=0)
-    """Peak learning rate of AdamW: of everything with adamw, of gains, biases and mixes with muon."""
-    embedding_lr: float = Field(default=0.1, gt=0)
-    """With muon: peak learning rate of the embedding tables."""
-    head_lr: float = Field(default=0.01, gt=0)
-    """With muon: peak learning rate of the output head."""
-    momentum: float = Field(default=0.95, ge=0, lt=1)
-    """Momentum of Muon."""
-    beta1: float = Field(default=0.9, ge=0, lt=1)
-    """Decay of AdamW's mean of gradients."""
-    beta2: float = Field(default=0.95, ge=0, lt=1)
-    """Decay of AdamW's mean of squared gradients."""
-    epsilon: float = Field(default=1e-8, gt=0)
-    """Added to AdamW's denominator."""
-    weight_decay: float = Field(default=0.1, ge=0)
-    """Decoupled weight decay of the matrices; embeddings, gains and biases are not decayed."""
+from linnet.train.config import OptimizerConfig
 
 
 class Muon(torch.optim.Optimizer):

@@ -1,24 +1,8 @@
 """Learning-rate schedules: a factor of the peak as a pure function of the step."""
 
 import math
-from typing import Literal
 
-from pydantic import Field
-
-from linnet.core.config import Config
-
-
-class ScheduleConfig(Config):
-    """How the learning rate rises and falls."""
-
-    kind: Literal["trapezoid", "cosine", "linear", "constant"] = "trapezoid"
-    """Flat then a straight fall (trapezoid), half a cosine, a straight fall from the warm-up on, or flat."""
-    warmup: int = Field(default=0, ge=0)
-    """Steps of straight rise from zero."""
-    cooldown: float = Field(default=0.5, ge=0, le=1)
-    """Share of all steps in the fall of a trapezoid."""
-    final: float = Field(default=0.05, ge=0, le=1)
-    """Factor at the last step."""
+from linnet.train.config import ScheduleConfig
 
 
 def factor(config: ScheduleConfig, step: int, total: int) -> float:

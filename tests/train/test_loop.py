@@ -1,18 +1,21 @@
 """The loop: accumulation at any split equals the large batch, steps are numbered, a broken loss is refused."""
 
+import itertools
+
 import pytest
 import torch
-from tests.train.batches_for_tests import Counted
 
 from linnet.batches.batch import Batch
 from linnet.core.errors import Failed
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
+from linnet.train.config import OptimizerConfig
 from linnet.train.loop import steps
 from linnet.train.objectives import Loss, next_token
-from linnet.train.optimizers import OptimizerConfig, make_optimizer
+from linnet.train.optimizers import make_optimizer
 from linnet.train.precision import Precision
 from linnet.train.state import TrainState
+from tests.train.batches_for_tests import Counted
 
 SMALL = ModelConfig(vocab_size=17, hidden_size=16, num_layers=2, num_heads=2, context_length=8, ngram_buckets=64)
 
@@ -35,7 +38,7 @@ class Pieces:
         if not self.queue:
             whole = self.source.next()
             at = [0, *torch.tensor(self.sizes).cumsum(0).tolist()]
-            ends = zip(at, at[1:], strict=False)
+            ends = itertools.pairwise(at)
             self.queue = [Batch(whole.ids[a:b], whole.targets[a:b]) for a, b in ends]
         return self.queue.pop(0)
 

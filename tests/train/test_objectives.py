@@ -3,12 +3,12 @@
 import math
 
 import torch
-from tests.train.batches_for_tests import Counted
 
 from linnet.batches.batch import IGNORE
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
 from linnet.train.objectives import next_token, next_token_objective
+from tests.train.batches_for_tests import Counted
 
 SMALL = ModelConfig(vocab_size=17, hidden_size=16, num_layers=2, num_heads=2, context_length=8)
 

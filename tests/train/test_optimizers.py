@@ -4,7 +4,8 @@ import torch
 
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
-from linnet.train.optimizers import Muon, OptimizerConfig, make_optimizer, orthogonalise
+from linnet.train.config import OptimizerConfig
+from linnet.train.optimizers import Muon, make_optimizer, orthogonalise
 
 SMALL = ModelConfig(vocab_size=17, hidden_size=16, num_layers=2, num_heads=2, context_length=8, ngram_buckets=64)
 

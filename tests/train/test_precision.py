@@ -1,15 +1,16 @@
 """Precision: what runs in which type, and that fp16 steps are scaled, skipped and restored."""
 
 import torch
-from tests.train.batches_for_tests import Counted
 
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
+from linnet.train.config import OptimizerConfig
 from linnet.train.loop import steps
 from linnet.train.objectives import next_token
-from linnet.train.optimizers import OptimizerConfig, make_optimizer
+from linnet.train.optimizers import make_optimizer
 from linnet.train.precision import Precision
 from linnet.train.state import TrainState
+from tests.train.batches_for_tests import Counted
 
 CPU = torch.device("cpu")
 

@@ -4,16 +4,17 @@ import shutil
 
 import pytest
 import torch
-from tests.train.batches_for_tests import Counted
 
 from linnet.core.errors import BadInput, Failed
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
+from linnet.train.config import OptimizerConfig
 from linnet.train.loop import steps
 from linnet.train.objectives import next_token
-from linnet.train.optimizers import OptimizerConfig, make_optimizer
+from linnet.train.optimizers import make_optimizer
 from linnet.train.precision import Precision
 from linnet.train.state import Checkpoints, TrainState, verify
+from tests.train.batches_for_tests import Counted
 
 SMALL = ModelConfig(
     vocab_size=17, hidden_size=16, num_layers=2, num_heads=2, context_length=8, ngram_buckets=64, dropout=0.2
