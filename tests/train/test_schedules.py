@@ -20,7 +20,7 @@ def test_last_step_has_the_final_factor_and_nothing_rises_after_the_warmup(kind)
     config = ScheduleConfig(kind=kind, warmup=3, final=0.1, cooldown=0.4)
     factors = [factor(config, step, 50) for step in range(50)]
     assert factors[-1] == pytest.approx(0.1)
-    assert all(later <= earlier + 1e-12 for earlier, later in itertools.pairwise(factors))
+    assert all(later <= earlier + 1e-12 for earlier, later in itertools.pairwise(factors[3:]))
 
 
 def test_trapezoid_is_flat_then_straight():
