@@ -1,7 +1,7 @@
 """The base of every config: frozen, closed to unknown keys, with ranges, saved as readable JSON."""
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
@@ -36,6 +36,25 @@ def _first_problem(cls: type[BaseModel], error: ValidationError) -> str:
 
 def _none_word(value: Any) -> Any:
     return None if isinstance(value, str) and value.lower() in ("none", "null") else value
+
+
+def config_class(annotation: Any) -> type[Config] | None:
+    """Return the Config class in an annotation such as `ModelConfig` or `ModelConfig | None`, else None."""
+    for kind in (annotation, *get_args(annotation)):
+        if isinstance(kind, type) and issubclass(kind, Config):
+            return kind
+    return None
+
+
+class Positional:
+    """Marks a field that may be typed without its name: `run: Annotated[Path, Positional()]`, `linnet evaluate RUN`."""
+
+
+class Named:
+    """Marks a field whose option is spelled otherwise: `as_json: Annotated[bool, Named("--json")]`."""
+
+    def __init__(self, option: str):
+        self.option = option
 
 
 # The command line hands over words: `--top-k none` must reach an `int | None` field as None.
