@@ -1,0 +1,100 @@
+"""Model folders: what is saved is what is loaded; whatever does not belong together is refused by name."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from linnet.artifacts import load_model, save_model
+from linnet.core.errors import BadInput
+from linnet.model.config import ModelConfig
+from linnet.model.decoder import Decoder
+from linnet.text.tokenizer import Tokenizer
+
+TOKENIZER = Tokenizer.train_characters(["hello world"])
+SMALL = ModelConfig(vocab_size=TOKENIZER.vocab_size, hidden_size=16, num_layers=2, num_heads=2, context_length=8)
+VARIANTS = [
+    SMALL,
+    SMALL.but(tie_embeddings=True, ngram_buckets=32),
+    SMALL.but(num_experts=3, norm="layer", norm_gain=True, positions="learned", mlp_bias=True),
+]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    save_model(tmp_path, Decoder(SMALL), TOKENIZER)
+    return tmp_path
+
+
+@pytest.mark.parametrize("config", VARIANTS)
+def test_loaded_model_is_the_saved_one_to_the_bit(config, tmp_path):
+    model = Decoder(config, torch.Generator().manual_seed(3)).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    save_model(tmp_path, model, TOKENIZER)
+    loaded, tokenizer = load_model(tmp_path)
+    ids = torch.randint(config.vocab_size, (2, 8))
+    assert torch.equal(model(ids), loaded(ids))
+    assert loaded.config == config
+    assert tokenizer.hash == TOKENIZER.hash
+    assert not loaded.training
+    assert (loaded.head.weight is loaded.embedding.weight) == config.tie_embeddings
+    assert not list(tmp_path.glob(".*")), "no temporary file stays"
+
+
+def test_weights_can_be_loaded_in_another_type(folder):
+    model, _ = load_model(folder, dtype=torch.bfloat16)
+    assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("name", ["model.json", "model.safetensors", "tokenizer.json"])
+def test_a_missing_file_is_named(name, folder):
+    (folder / name).unlink()
+    with pytest.raises(BadInput, match=name):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("keep", [0, 4, 8, 60, 2000, -1])
+def test_weights_cut_short_are_refused(keep, folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(BadInput, match="safetensors.*cut short"):
+        load_model(folder)
+
+
+def test_a_header_that_claims_too_much_is_refused(folder):
+    (folder / "model.safetensors").write_bytes(b"\xff" * 7 + b"\x00" + b"{}")
+    with pytest.raises(BadInput, match="not a safetensors file"):
+        load_model(folder)
+
+
+def test_another_tokenizer_is_refused(folder):
+    Tokenizer.train_characters(["dlrow olleh!"[:11].replace("h", "j")]).save(folder)
+    with pytest.raises(BadInput, match="not the one the weights were trained with"):
+        load_model(folder)
+
+
+def test_another_architecture_is_refused_by_the_first_tensor(folder):
+    changes = [({"num_layers": 3}, "missing"), ({"num_layers": 1, "value_embeddings": False}, "unknown"), ({"mlp_size": 20}, "shape")]
+    plain = json.loads((folder / "model.json").read_text())
+    for change, word in changes:
+        (folder / "model.json").write_text(json.dumps({**plain, **change}))
+        with pytest.raises(BadInput, match=word):
+            load_model(folder)
+
+
+def test_an_unknown_field_of_the_architecture_is_refused_with_the_nearest(folder):
+    plain = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps({**plain, "num_layer": 3}))
+    with pytest.raises(BadInput, match='num_layer".*"num_layers"'):
+        load_model(folder)
+
+
+def test_a_renamed_tensor_is_refused(folder):
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    tensors["embedding.weights"] = tensors.pop("embedding.weight")
+    save_file(tensors, path)
+    with pytest.raises(BadInput, match=r"embedding\.weight"):
+        load_model(folder)
