@@ -3,7 +3,8 @@
 Ours: matrices uniform with the variance 1 / fan-in, every output projection zero, so that a block starts as the
 identity (the zero-initialised residuals of Zhang et al. 2019, "Fixup", as used in modded-nanogpt); embeddings N(0, 1)
 since a norm follows, and a small head. Without that norm: N(0, 0.02) and residual projections divided by sqrt(2 L)
-(Radford et al. 2019, GPT-2).
+(Radford et al. 2019, GPT-2). The head is drawn narrower where its width asks for it: logits of a normalised stream
+deviate by sqrt(D) times the head's deviation, and in a tied head a token's own logit grows like D times it.
 """
 
 from __future__ import annotations
@@ -22,15 +23,18 @@ def initialise(model: Decoder, generator: torch.Generator) -> None:
     """Draw all weights of the decoder from the generator (on the CPU, so that a seed means the same everywhere)."""
     config = model.config
     ours = config.embedding_norm
+    looked_up = summed = 1.0 if ours else 0.02
+    if config.tie_embeddings:  # and what is added to the embedding stays of its size
+        summed = min(0.02, (1.0 if ours else 8.0) / config.hidden_size)
     for name, parameter in model.named_parameters():
         if name.endswith("bias"):
             parameter.zero_()
         elif _is_embedding(model, name):
-            _normal(parameter, 1.0 if ours else 0.02, generator)
+            _normal(parameter, looked_up if name.startswith("value_embeddings") else summed, generator)
         elif parameter.ndim != 2:
             continue  # gains, mixes and sink logits are made with their values
         elif name == "head.weight":
-            _normal(parameter, 0.001 if ours else 0.02, generator)
+            _normal(parameter, 0.001 if ours else min(0.02, 0.3 / config.hidden_size**0.5), generator)
         elif name.endswith(("output.weight", "down.weight")):
             if ours:
                 parameter.zero_()
