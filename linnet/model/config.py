@@ -36,8 +36,8 @@ class ModelConfig(Config):
     """Added to the variance inside a norm."""
     norm_gain: bool = False
     """Learn a gain (and for LayerNorm a shift) in each norm."""
-    activation: Literal["relu2", "swiglu", "gelu"] = "relu2"
-    """Squared ReLU, SwiGLU (gated SiLU), or GELU in its tanh form."""
+    activation: Literal["relu2", "swiglu", "gelu", "gelu_exact"] = "relu2"
+    """Squared ReLU, SwiGLU (gated SiLU), GELU in its tanh form (GPT-2), or GELU by the error function."""
     attention_bias: bool = False
     """Biases in the attention projections."""
     mlp_bias: bool = False

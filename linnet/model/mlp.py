@@ -22,6 +22,6 @@ class MLP(nn.Module):
         wide = self.up(x)
         if self.gate is not None:
             return self.down(F.silu(self.gate(x)) * wide)
-        if self.activation == "gelu":
-            return self.down(F.gelu(wide, approximate="tanh"))
+        if self.activation in ("gelu", "gelu_exact"):
+            return self.down(F.gelu(wide, approximate="tanh" if self.activation == "gelu" else "none"))
         return self.down(F.relu(wide).square())
