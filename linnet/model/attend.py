@@ -16,17 +16,18 @@ def visible(
     query_document: Tensor | None = None,
     key_document: Tensor | None = None,
     window: int | None = None,
-    sink_tokens: int = 0,
+    sinks: Tensor | None = None,
 ) -> Tensor:
     """Return which keys each query may see, bool [B, 1, T, S].
 
-    query_at [B, T] and key_at [B, S] are positions (a negative key position is an empty place). A key is visible when
-    it is not later, lies inside the window or is one of the first `sink_tokens`, and belongs to the same document.
+    query_at [B, T] and key_at [B, S] are places in the row (a negative key place is empty). A key is visible when it
+    is not later, lies inside the window or is marked in `sinks` (bool [B, S]), and belongs to the same document.
     """
     query, key = query_at[:, None, :, None], key_at[:, None, None, :]
     mask = (key <= query) & (key >= 0)
     if window is not None:
-        mask = mask & ((query - key < window) | (key < sink_tokens))
+        near = query - key < window
+        mask = mask & (near if sinks is None else near | sinks[:, None, None, :])
     if query_document is not None and key_document is not None:
         mask = mask & (query_document[:, None, :, None] == key_document[:, None, None, :])
     return mask
@@ -61,7 +62,8 @@ def attend(
     """Return attention [B, H, T, d] by the fastest kernel for this shape and device.
 
     q [B, H, T, d]; k and v [B, G, S, d] with H a multiple of G. With `mask` None the rows are causal in order
-    (T = S), inside `window` where it is given; otherwise mask (bool, [B or 1, 1, T, S]) says all.
+    (T = S), inside `window` where it is given; otherwise mask (bool, [B or 1, 1, T, S]) says all, and a `window`
+    beside it is a promise that the mask shows nothing outside (so not with sinks). Each query must see some key.
     """
     if sink_logits is not None:
         if mask is None:

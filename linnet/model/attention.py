@@ -33,7 +33,9 @@ class Attention(nn.Module):
 
     def __init__(self, config: ModelConfig, layer: int):
         super().__init__()
-        self.layer, self.window = layer, config.layer_window(layer)
+        self.layer, self.windowed = layer, config.layer_window(layer) is not None
+        # Keys further back than this need not be looked at; sink tokens may be, and then only the mask says which.
+        self.reach = None if config.sink_tokens else config.layer_window(layer)
         self.heads, self.kv_heads, self.width = config.num_heads, config.kv_heads, config.head_width
         hidden, bias = config.hidden_size, config.attention_bias
         self.query = nn.Linear(hidden, self.heads * self.width, bias=bias)
@@ -65,8 +67,8 @@ class Attention(nn.Module):
             query, key = rotate(query, *sight.rotary), rotate(key, *sight.rotary)
         if sight.cache is not None:
             key, value = sight.cache.extend(self.layer, key, value)
-        mask = sight.full if self.window is None else sight.windowed
-        mixed = attend(query, key, value, mask=mask, window=self.window, sink_logits=self.sink_logits)
+        mask = sight.windowed if self.windowed else sight.full
+        mixed = attend(query, key, value, mask=mask, window=self.reach, sink_logits=self.sink_logits)
         return self.output(mixed.transpose(1, 2).reshape(*x.shape[:2], -1))
 
     def _heads(self, x: Tensor, heads: int) -> Tensor:

@@ -86,12 +86,16 @@ class Decoder(nn.Module):
     ) -> Tensor:
         """Return logits [B, T, V] (fp32 under a soft cap) for ids [B, T].
 
-        positions [B, T] default to 0, 1, 2...; documents [B, T] are segment ids (-1 is padding): tokens of different
-        documents never see each other. With a cache the tokens continue each row; lengths [B] says how many of the T
-        are real (rows are padded on the right). Raises ValueError when learned positions run out.
+        documents [B, T] are segment ids (-1 is padding): tokens of different documents never see each other; positions
+        [B, T] default to 0, 1, 2... from the start of each document. With a cache the tokens continue each row;
+        lengths [B] says how many of the T are real (rows are padded on the right). Raises ValueError when learned
+        positions run out, or when positions or documents come with a cache.
         """
+        if cache is not None and (positions is not None or documents is not None):
+            raise ValueError("a cache counts positions itself and holds one document a row: leave both out")
+        self._check_room(ids.shape[1] if cache is None else cache.longest + ids.shape[1])
         positions, sight, before, early = self._look(ids, positions, documents, cache, lengths)
-        x = self._embed(ids, positions, before, early, ids.shape[1] if cache is None else cache.longest)
+        x = self._embed(ids, positions, before, early)
         real = self._real(ids, documents, lengths)
         first = x
         for layer, block in enumerate(self.blocks):
@@ -132,36 +136,39 @@ class Decoder(nn.Module):
         config, tokens = self.config, ids.shape[1]
         full = windowed = None
         if cache is not None:
+            positions, key_at = cache.begin(tokens, lengths)
             line = cache.remember(ids, lengths)
             before, early = line[:, 1:-1], line[:, :-2]
-            positions, key_at = cache.begin(tokens, lengths)
             full = visible(positions, key_at)
             if config.window is not None:
-                windowed = visible(positions, key_at, window=config.window, sink_tokens=config.sink_tokens)
+                windowed = visible(positions, key_at, window=config.window, sinks=key_at < config.sink_tokens)
         else:
             before, early = shifted(ids, 1, documents), shifted(ids, 2, documents)
             order = torch.arange(tokens, device=ids.device)[None]
-            positions = order if positions is None else positions
+            if positions is None:
+                positions = order if documents is None else _within(documents)
+            # Who sees whom goes by places in the row: no choice of positions can show a token its future.
+            sinks = positions < config.sink_tokens
             sinks_matter = config.window is not None and config.sink_tokens > 0 and config.window < tokens
             if documents is not None:
-                # Inside a document, positions grow with the row, so comparing them is comparing order.
-                full = visible(positions, positions, documents, documents)
+                full = visible(order, order, documents, documents)
             if config.window is not None and (documents is not None or sinks_matter):
-                windowed = visible(positions, positions, documents, documents, config.window, config.sink_tokens)
+                windowed = visible(order, order, documents, documents, config.window, sinks)
         rotary = None
         if config.positions == "rotary":
             rotary = rotary_angles(positions, config.head_width, config.rope_theta)
         return positions, Sight(rotary, full, windowed, cache), before, early
 
-    def _embed(self, ids: Tensor, positions: Tensor, before: Tensor, early: Tensor, longest: int) -> Tensor:
+    def _check_room(self, longest: int) -> None:
+        if self.position_embedding is not None and longest > self.config.context_length:
+            raise ValueError(f"{longest} tokens, and learned positions end at {self.config.context_length}")
+
+    def _embed(self, ids: Tensor, positions: Tensor, before: Tensor, early: Tensor) -> Tensor:
         x = self.embedding(ids)
         if self.ngrams is not None:
             x = x + self.ngrams(ids, before, early)
         if self.position_embedding is not None:
-            if longest > self.config.context_length:
-                raise ValueError(f"{longest} tokens, and learned positions end at {self.config.context_length}")
-            # Padding behind a short row of a long batch may count past the table; it is never looked at.
-            x = x + self.position_embedding(positions.clamp(max=self.config.context_length - 1))
+            x = x + self.position_embedding(positions)
         elif self.config.positions == "sinusoidal":
             x = x + sinusoids(positions, self.config.hidden_size).to(x.dtype)
         x = x.to(self._activation_dtype(x))
@@ -181,3 +188,11 @@ class Decoder(nn.Module):
     def _activation_dtype(weight: Tensor) -> torch.dtype:
         kind = weight.device.type
         return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
+
+
+def _within(documents: Tensor) -> Tensor:
+    """Count the tokens [B, T] from the start of each run of one document id: 0 0 0 1 1 gives 0 1 2 0 1."""
+    order = torch.arange(documents.shape[1], device=documents.device).expand_as(documents)
+    begins = torch.ones_like(documents, dtype=torch.bool)
+    begins[:, 1:] = documents[:, 1:] != documents[:, :-1]
+    return order - torch.where(begins, order, 0).cummax(dim=1).values

@@ -40,7 +40,7 @@ class KVCache:
         self.lengths = torch.zeros(batch_size, dtype=torch.int64, device=device)
         # The last two ids of each row, for n-gram embeddings; -1 stands before the first token.
         self.recent = torch.full((batch_size, 2), -1, device=device)
-        self.longest = 0
+        self.longest = 0  # no row has seen more tokens than this (known without asking the device)
         self._slots = torch.empty(0)
         self._key_at = torch.empty(0)
 
@@ -67,7 +67,7 @@ class KVCache:
         self.places.scatter_(1, self._slots, positions)
         self.places[:, self.capacity] = -1
         self.lengths = self.lengths + count
-        self.longest = min(self.longest + tokens, self.capacity) if self.rolling else self.longest + tokens
+        self.longest += tokens
         if self.rolling:
             # A ring overwrites what early queries of a long piece still need: they look at the old ring and the piece.
             self._key_at = torch.cat((before, torch.where(real, positions, -1)), dim=1)
