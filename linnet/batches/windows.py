@@ -101,7 +101,10 @@ def in_order(shard: Shard, batch_size: int, context: int, most: int | None = Non
     """Yield the windows of a shard from first to last, each token but the first being a target exactly once.
 
     The last window may be shorter: its row is filled with id 0 and IGNORE. Stops after `most` batches if given.
+    Raises BadInput for a shard of one token.
     """
+    if shard.tokens < 2:
+        raise BadInput(f"{shard.path}: too short, {shard.tokens} token; nothing can be predicted from it")
     starts = range(0, shard.tokens - 1, context)
     for number, first in enumerate(range(0, len(starts), batch_size)):
         if most is not None and number >= most:

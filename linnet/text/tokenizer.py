@@ -180,11 +180,16 @@ class Tokenizer:
 
     def encode_array(self, text: str) -> np.ndarray:
         """Return the ids of a text as [tokens] int32: the fast way for long texts."""
+        return self.encode_arrays([text])[0]
+
+    def encode_arrays(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Return the ids of each text as [tokens] int32, using all cores also for one long text."""
         if self.kind == "characters":
-            return self._characters.encode(text)
-        parts = byte_level.pieces(text, PIECE) if self._cuts_like_gpt2 else [text]
-        ids = [np.array(part, dtype=np.int32) for part in self._encode_all(list(parts))]
-        return np.concatenate(ids) if ids else np.zeros(0, dtype=np.int32)
+            return [self._characters.encode(text) for text in texts]
+        parts = [list(byte_level.pieces(text, PIECE)) if self._cuts_like_gpt2 else [text] for text in texts]
+        found = iter(self._encode_all([part for some in parts for part in some]))
+        empty = np.zeros(0, dtype=np.int32)
+        return [np.concatenate([empty, *(np.array(next(found), dtype=np.int32) for _ in some)]) for some in parts]
 
     def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the ids of each text; the library uses all cores."""
