@@ -6,12 +6,12 @@ B batch, T tokens, D hidden size, H query heads, G key/value heads, d head size,
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from linnet.model.attend import attend
 from linnet.model.config import ModelConfig
 from linnet.model.kv_cache import KVCache
+from linnet.model.norm import rms_norm
 from linnet.model.positions import rotate
 
 
@@ -62,7 +62,8 @@ class Attention(nn.Module):
             gate = 2 * torch.sigmoid(self.value_gate(x)).transpose(1, 2)[..., None]  # [B, G, T, 1]
             value = value + (gate * self._heads(token_value, self.kv_heads)).to(value.dtype)
         if self.qk_norm:
-            query, key = self._normed(query, self.query_gain), self._normed(key, self.key_gain)
+            query = rms_norm(query, self.query_gain, self.epsilon)
+            key = rms_norm(key, self.key_gain, self.epsilon)
         if sight.rotary is not None:
             query, key = rotate(query, *sight.rotary), rotate(key, *sight.rotary)
         if sight.cache is not None:
@@ -73,6 +74,3 @@ class Attention(nn.Module):
 
     def _heads(self, x: Tensor, heads: int) -> Tensor:
         return x.view(*x.shape[:2], heads, self.width).transpose(1, 2)
-
-    def _normed(self, x: Tensor, gain: Tensor | None) -> Tensor:
-        return F.rms_norm(x, (self.width,), None if gain is None else gain.to(x.dtype), self.epsilon)

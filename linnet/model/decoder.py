@@ -16,7 +16,7 @@ from linnet.model.initialise import initialise
 from linnet.model.kv_cache import KVCache
 from linnet.model.mlp import MLP
 from linnet.model.moe import MixtureOfExperts
-from linnet.model.norm import make_norm
+from linnet.model.norm import make_norm, rms_norm
 from linnet.model.positions import rotary_angles, sinusoids
 
 
@@ -173,7 +173,7 @@ class Decoder(nn.Module):
             x = x + sinusoids(positions, self.config.hidden_size).to(x.dtype)
         x = x.to(self._activation_dtype(x))
         if self.config.embedding_norm:
-            x = F.rms_norm(x, (x.shape[-1],), None, self.config.norm_epsilon)
+            x = rms_norm(x, None, self.config.norm_epsilon)
         return F.dropout(x, self.config.dropout, self.training) if self.config.dropout else x
 
     def _real(self, ids: Tensor, documents: Tensor | None, lengths: Tensor | None) -> Tensor | None:

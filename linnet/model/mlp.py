@@ -1,9 +1,27 @@
 """The dense feed-forward part of a block: ReLU^2 (So et al. 2021), SwiGLU (Shazeer 2020) or GELU."""
 
+from typing import Any
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from linnet.model.config import ModelConfig
+
+
+class _SquaredReLU(torch.autograd.Function):
+    """max(x, 0)^2, keeping only max(x, 0) for the gradient 2 max(x, 0)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        positive = F.relu(x)
+        ctx.save_for_backward(positive)
+        return positive * positive
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        (positive,) = ctx.saved_tensors
+        return (grads[0] * positive).mul_(2)
 
 
 class MLP(nn.Module):
@@ -24,4 +42,4 @@ class MLP(nn.Module):
             return self.down(F.silu(self.gate(x)) * wide)
         if self.activation in ("gelu", "gelu_exact"):
             return self.down(F.gelu(wide, approximate="tanh" if self.activation == "gelu" else "none"))
-        return self.down(F.relu(wide).square())
+        return self.down(_SquaredReLU.apply(wide))

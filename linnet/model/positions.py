@@ -3,6 +3,8 @@
 B batch, T tokens, D hidden size, H heads, d head size.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -19,11 +21,32 @@ def rotary_angles(positions: Tensor, head_size: int, theta: float) -> tuple[Tens
     return angle.cos(), angle.sin()
 
 
+class _Rotation(torch.autograd.Function):
+    """A rotation by its angles; its gradient is the rotation back."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        ctx.save_for_backward(cos, sin)
+        return _turn(x, cos, sin)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        cos, sin = ctx.saved_tensors
+        return _turn(grads[0], cos, -sin), None, None
+
+
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Turn each pair (x[i], x[i + d/2]) of x [B, H, T, d] by its angle: the half-split layout of Llama and Qwen."""
-    first, second = x.float().chunk(2, dim=-1)
-    turned = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
-    return turned.to(x.dtype)
+    return _Rotation.apply(x, cos.to(x.dtype), sin.to(x.dtype))
+
+
+def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    # Written into halves of one new tensor: few passes over memory, and rows come out in [B, H, T, d] order.
+    turned = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+    (first, second), (new_first, new_second) = x.chunk(2, dim=-1), turned.chunk(2, dim=-1)
+    new_first.copy_(first * cos).addcmul_(second, sin, value=-1)
+    new_second.copy_(second * cos).addcmul_(first, sin)
+    return turned
 
 
 def sinusoids(positions: Tensor, hidden_size: int) -> Tensor:
