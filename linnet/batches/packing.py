@@ -1,0 +1,146 @@
+"""Whole documents packed into rows of fixed length: they never see each other and each starts at position 0.
+
+A document longer than a row is cut into pieces of one row each, and the rest; every piece is a segment of its own that
+starts at position 0 again, and the last token of a piece still learns to predict the first of the next. No token is
+lost. Rows are filled best-fit-decreasing: longest segments first, each into the row with the least room that holds it
+(Johnson, "Near-optimal bin packing algorithms", 1973; for training: Ding et al. 2024, arXiv 2404.10830).
+Shapes: B rows, T tokens in a row (the context).
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from linnet.batches.batch import IGNORE, Batch
+from linnet.batches.permutation import Permutation
+from linnet.batches.shards import Shard
+from linnet.core.errors import BadInput
+
+
+class Segment(NamedTuple):
+    """A stretch of one document: `length` tokens from its token `start` on."""
+
+    document: int
+    start: int
+    length: int
+
+
+def segments(lengths: Sequence[int], context: int) -> list[Segment]:
+    """Return the stretches of documents of these lengths, none longer than `context`; empty documents have none."""
+    found = []
+    for document, length in enumerate(lengths):
+        for start in range(0, length, context):
+            found.append(Segment(document, start, min(context, length - start)))
+    return found
+
+
+def pack(lengths: Sequence[int], context: int) -> list[list[Segment]]:
+    """Return rows of segments, at most `context` tokens each, best-fit-decreasing; the same for the same lengths."""
+    rows: list[list[Segment]] = []
+    by_room: list[list[int]] = [[] for _ in range(context + 1)]  # rows by their room, a stack each
+    rooms: list[int] = []  # the rooms that have rows, sorted
+    for segment in sorted(segments(lengths, context), key=lambda segment: -segment.length):
+        place = bisect_left(rooms, segment.length)
+        if place < len(rooms):
+            room = rooms[place]
+            row = by_room[room].pop()
+            if not by_room[room]:
+                rooms.pop(place)
+        else:
+            row, room = len(rows), context
+            rows.append([])
+        rows[row].append(segment)
+        left = room - segment.length
+        if left and not by_room[left]:
+            rooms.insert(bisect_left(rooms, left), left)
+        if left:
+            by_room[left].append(row)
+    return rows
+
+
+def packed_batch(rows: Sequence[Sequence[Segment]], documents: Sequence[np.ndarray], context: int) -> Batch:
+    """Return rows of segments as tensors [B, T]: segment numbers from 0 (-1 is padding), positions from 0 in each.
+
+    The target of a token is the next one of its document, also over the end of a piece; the last token of a
+    document has none (IGNORE).
+    """
+    shape = (len(rows), context)
+    ids, positions = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    targets = np.full(shape, IGNORE, dtype=np.int64)
+    numbers = np.full(shape, -1, dtype=np.int64)
+    for b, row in enumerate(rows):
+        at = 0
+        for number, (document, start, length) in enumerate(row):
+            stretch = documents[document][start : start + length + 1]
+            ids[b, at : at + length] = stretch[:length]
+            targets[b, at : at + len(stretch) - 1] = stretch[1:]
+            positions[b, at : at + length] = np.arange(length)
+            numbers[b, at : at + length] = number
+            at += length
+    return Batch(*(torch.from_numpy(array) for array in (ids, targets, numbers, positions)))
+
+
+class PackedRows:
+    """Batches of packed rows of a shard, without end; the n-th is a pure function of (seed, n), as in `Windows`."""
+
+    def __init__(self, shard: Shard, batch_size: int, context: int, seed: int):
+        self.shard = shard
+        self.batch_size, self.context, self.seed = batch_size, context, seed
+        self.drawn = 0
+        self.rows = pack(np.diff(shard.starts.astype(np.int64)).tolist(), context)
+        self._documents = _Documents(shard)
+        self._epoch: tuple[int, Permutation] | None = None
+
+    @property
+    def filled(self) -> float:
+        """Return the share of the places in the rows that hold a token."""
+        return self.shard.tokens / (len(self.rows) * self.context)
+
+    def next(self) -> Batch:
+        """Return the next batch and count it."""
+        batch = self.batch(self.drawn)
+        self.drawn += 1
+        return batch
+
+    def batch(self, number: int) -> Batch:
+        """Return the batch with this number (from 0), whatever was drawn before."""
+        draws = range(number * self.batch_size, (number + 1) * self.batch_size)
+        chosen = [self.rows[self._row(draw)] for draw in draws]
+        return packed_batch(chosen, self._documents, self.context)
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs, as JSON values."""
+        return {"drawn": self.drawn, **self._identity()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken; raises BadInput when it was taken over other data or other choices."""
+        for name, value in self._identity().items():
+            if state.get(name) != value:
+                raise BadInput(f"the data position cannot be resumed: {name} was {state.get(name)}, is {value} now")
+        self.drawn = int(state["drawn"])
+
+    def _identity(self) -> dict[str, Any]:
+        choices = {"seed": self.seed, "batch_size": self.batch_size, "context": self.context}
+        return {**choices, "packed": True, "data": [self.shard.header.data_hash]}
+
+    def _row(self, draw: int) -> int:
+        epoch, index = divmod(draw, len(self.rows))
+        if self._epoch is None or self._epoch[0] != epoch:
+            self._epoch = (epoch, Permutation(len(self.rows), self.seed, epoch))
+        return int(self._epoch[1](np.array([index]))[0])
+
+
+class _Documents(Sequence[np.ndarray]):
+    """The documents of a shard as a sequence, read from the map when asked for."""
+
+    def __init__(self, shard: Shard):
+        self._shard = shard
+
+    def __len__(self) -> int:
+        return self._shard.header.documents
+
+    def __getitem__(self, number):
+        return self._shard.document(number)
