@@ -143,14 +143,16 @@ def command(name: str, recipe_main: Callable[[Any], Any]) -> Callable[..., None]
 
     cls = config_of(recipe_main)
     fields, paths = parameters(cls)
-    shared = [option for option in _shared_options() if option.name not in paths]
+    # A recipe that streams has a field of its own with the alias "json"; it then prints by itself and returns None.
+    aliases = {field.alias: field_name for field_name, field in cls.model_fields.items()}
+    shared = [option for option in _shared_options() if option.name not in aliases]
 
     def run(*values: Any, **typed: Any) -> None:
         from linnet.core.console import start_logging
 
         start_logging()
         typed |= dict(zip(paths, values, strict=False))
-        as_json = bool(typed.pop("json", False)) if "json" not in paths else False
+        as_json = bool(typed.pop("json", False) or typed.get(aliases.get("json", ""), False))
         config = resolve(cls, name, typed.pop("preset", None), typed.pop("config", None) or (), nest(typed, paths))
         show(recipe_main(config), as_json)
 

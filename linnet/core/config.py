@@ -11,7 +11,8 @@ from linnet.core.errors import BadInput, nearest
 class Config(BaseModel):
     """A frozen set of choices; the string under each field is its `--help`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    # An alias is only the option's spelling: files and code use the field's name.
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, validate_by_name=True)
 
     def but(self, **changes: Any) -> Self:
         """Return a copy with some fields changed, validated again; raises BadInput for a bad value."""
@@ -48,13 +49,6 @@ def config_class(annotation: Any) -> type[Config] | None:
 
 class Positional:
     """Marks a field that may be typed without its name: `run: Annotated[Path, Positional()]`, `linnet evaluate RUN`."""
-
-
-class Named:
-    """Marks a field whose option is spelled otherwise: `as_json: Annotated[bool, Named("--json")]`."""
-
-    def __init__(self, option: str):
-        self.option = option
 
 
 # The command line hands over words: `--top-k none` must reach an `int | None` field as None.

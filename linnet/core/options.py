@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from cyclopts import Group, Parameter
 from pydantic.fields import FieldInfo
 
-from linnet.core.config import Config, Named, Positional, config_class
+from linnet.core.config import Config, Positional, config_class
 from linnet.core.layers import option
 
 Paths = dict[str, tuple[str, ...]]
@@ -56,7 +56,7 @@ def _parameter(path: tuple[str, ...], field: FieldInfo, default: Any) -> inspect
     nested = ".".join(path[:-1])
     words = _words(field.annotation)
     about = Parameter(
-        name=next((mark.option for mark in field.metadata if isinstance(mark, Named)), option(path)),
+        name=option((*path[:-1], field.alias or path[-1])),
         help=" ".join((field.description or "").split()) + (" [required]" if required else ""),
         group=Group(nested or "Options", sort_key=len(path)),
         metavar=_metavar(field.annotation),
@@ -97,7 +97,7 @@ def _words(annotation: Any) -> Any:
     for kind in kinds:
         if get_origin(kind) is tuple and Ellipsis not in get_args(kind):
             members = tuple(str for _ in get_args(kind))
-            return tuple[members]
+            return tuple[members]  # type: ignore[valid-type]
         if get_origin(kind) in (tuple, list, set, frozenset):
             return tuple[str, ...]
         if get_origin(kind) is dict:
