@@ -34,10 +34,9 @@ def plain_suffix(path: Path) -> str:
 @contextmanager
 def opened(path: Path) -> Iterator[BinaryIO]:
     """Open a file, unpacking by its suffix; raises BadInput for other archives and for damaged ones."""
-    if path.suffix.lower() in NOT_READ:
-        raise BadInput(
-            f"{path}: {path.suffix} is not read here; unpack it first: {NOT_READ[path.suffix.lower()]} {path.name}"
-        )
+    archive = next((end for end in (path.suffix.lower(), plain_suffix(path)) if end in NOT_READ), None)
+    if archive:
+        raise BadInput(f"{path}: {archive} is not read here; unpack it first: {NOT_READ[archive]} {path.name}")
     try:
         with OPENERS.get(path.suffix.lower(), open)(path, "rb") as file:
             yield file  # type: ignore[misc]

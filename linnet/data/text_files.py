@@ -22,7 +22,7 @@ def text_documents(path: Path, encoding: str = "utf-8") -> Iterator[Document]:
             text, held = held.split(SEPARATOR, 1)
             yield Document(_trimmed(text, separated, True), str(path))
             separated = True
-        while len(held) > PIECE:
+        while len(held) > PIECE + len(SEPARATOR):  # what may be the beginning of a mark is not cut
             end = _safe_end(held)
             # Trimmed at its start only; what comes first here follows the mark.
             yield Document(_trimmed(held[:end], separated, False), str(path), continues=True)
@@ -39,9 +39,9 @@ def _trimmed(text: str, start: bool, end: bool) -> str:
 def _safe_end(text: str) -> int:
     """Return where to cut a long text: before a space or line end after a letter, so that no token is cut.
 
-    A text without such a place (or too far back) is cut hard, yet never inside the mark.
+    A text without such a place in the last half of a piece is cut hard.
     """
-    for place in range(len(text) - len(SEPARATOR) - 1, PIECE // 2, -1):
+    for place in range(PIECE, PIECE // 2, -1):
         if text[place] in " \n" and text[place - 1].isalnum():
             return place
-    return len(text) - len(SEPARATOR)
+    return PIECE
