@@ -8,16 +8,15 @@ Shapes: B rows, T tokens in a row (the context).
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from linnet.batches.batch import IGNORE, Batch
-from linnet.batches.permutation import Permutation
+from linnet.batches.cursor import Cursor
 from linnet.batches.shards import Shard
-from linnet.core.errors import BadInput
 
 
 class Segment(NamedTuple):
@@ -89,48 +88,39 @@ class PackedRows:
     def __init__(self, shard: Shard, batch_size: int, context: int, seed: int):
         self.shard = shard
         self.batch_size, self.context, self.seed = batch_size, context, seed
-        self.drawn = 0
         self.rows = pack(np.diff(shard.starts.astype(np.int64)).tolist(), context)
         self._documents = _Documents(shard)
-        self._epoch: tuple[int, Permutation] | None = None
+        identity = {"context": context, "packed": True, "data": [shard.header.data_hash]}
+        self._cursor = Cursor(len(self.rows), batch_size, seed, identity)
 
     @property
     def filled(self) -> float:
         """Return the share of the places in the rows that hold a token."""
         return self.shard.tokens / (len(self.rows) * self.context)
 
+    @property
+    def drawn(self) -> int:
+        """Return how many batches were drawn."""
+        return self._cursor.drawn
+
     def next(self) -> Batch:
         """Return the next batch and count it."""
-        batch = self.batch(self.drawn)
-        self.drawn += 1
+        batch = self.batch(self._cursor.drawn)
+        self._cursor.drawn += 1
         return batch
 
     def batch(self, number: int) -> Batch:
         """Return the batch with this number (from 0), whatever was drawn before."""
-        draws = range(number * self.batch_size, (number + 1) * self.batch_size)
-        chosen = [self.rows[self._row(draw)] for draw in draws]
+        chosen = [self.rows[row] for _, rows in self._cursor.items(number) for row in rows.tolist()]
         return packed_batch(chosen, self._documents, self.context)
 
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs, as JSON values."""
-        return {"drawn": self.drawn, **self._identity()}
+        return self._cursor.state()
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken; raises BadInput when it was taken over other data or other choices."""
-        for name, value in self._identity().items():
-            if state.get(name) != value:
-                raise BadInput(f"the data position cannot be resumed: {name} was {state.get(name)}, is {value} now")
-        self.drawn = int(state["drawn"])
-
-    def _identity(self) -> dict[str, Any]:
-        choices = {"seed": self.seed, "batch_size": self.batch_size, "context": self.context}
-        return {**choices, "packed": True, "data": [self.shard.header.data_hash]}
-
-    def _row(self, draw: int) -> int:
-        epoch, index = divmod(draw, len(self.rows))
-        if self._epoch is None or self._epoch[0] != epoch:
-            self._epoch = (epoch, Permutation(len(self.rows), self.seed, epoch))
-        return int(self._epoch[1](np.array([index]))[0])
+        self._cursor.restore(state)
 
 
 class _Documents(Sequence[np.ndarray]):

@@ -5,14 +5,14 @@ goes through it in a fresh permutation: every window is drawn exactly once. The 
 drawn, so resuming costs nothing. Shapes: B rows, T tokens (the context).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from linnet.batches.batch import IGNORE, Batch
-from linnet.batches.permutation import Permutation
+from linnet.batches.cursor import Cursor
 from linnet.batches.shards import Shard
 from linnet.core.errors import BadInput
 
@@ -23,7 +23,6 @@ class Windows:
     def __init__(self, shards: Shard | Sequence[Shard], batch_size: int, context: int, seed: int):
         self.shards = [shards] if isinstance(shards, Shard) else list(shards)
         self.batch_size, self.context, self.seed = batch_size, context, seed
-        self.drawn = 0
         for shard in self.shards:
             if shard.tokens < context + 1:
                 raise BadInput(
@@ -33,68 +32,58 @@ class Windows:
         # One window less than would fit, so that the grid can be moved by a whole window or more.
         self._counts = np.array([max(1, (shard.tokens - context) // context) for shard in self.shards])
         self._ends = np.cumsum(self._counts)
-        self._epoch: tuple[int, Permutation, np.ndarray] | None = None
+        identity = {"context": context, "data": [shard.header.data_hash for shard in self.shards]}
+        self._cursor = Cursor(int(self._ends[-1]), batch_size, seed, identity)
+        self._grid: tuple[int, np.ndarray] | None = None
 
     @property
     def windows_per_epoch(self) -> int:
         """Return how many windows are drawn before any is drawn again."""
-        return int(self._ends[-1])
+        return self._cursor.size
+
+    @property
+    def drawn(self) -> int:
+        """Return how many batches were drawn."""
+        return self._cursor.drawn
 
     def next(self) -> Batch:
         """Return the next batch and count it."""
-        batch = self.batch(self.drawn)
-        self.drawn += 1
+        batch = self.batch(self._cursor.drawn)
+        self._cursor.drawn += 1
         return batch
 
     def batch(self, number: int) -> Batch:
         """Return the batch with this number (from 0), whatever was drawn before."""
         rows = np.empty((self.batch_size, self.context + 1), dtype=np.int64)
-        for row, (ids, start) in zip(rows, self._places(number * self.batch_size), strict=True):
+        for row, (ids, start) in zip(rows, self._places(number), strict=True):
             row[:] = ids[start : start + self.context + 1]
         whole = torch.from_numpy(rows)
         return Batch(whole[:, :-1].contiguous(), whole[:, 1:].contiguous())
 
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs, as JSON values."""
-        return {"drawn": self.drawn, **self._identity()}
+        return self._cursor.state()
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken; raises BadInput when it was taken over other data or other choices."""
-        for name, value in self._identity().items():
-            if state.get(name) != value:
-                raise BadInput(f"the data position cannot be resumed: {name} was {state.get(name)}, is {value} now")
-        self.drawn = int(state["drawn"])
+        self._cursor.restore(state)
 
-    def _identity(self) -> dict[str, Any]:
-        return {
-            "seed": self.seed,
-            "batch_size": self.batch_size,
-            "context": self.context,
-            "data": [shard.header.data_hash for shard in self.shards],
-        }
-
-    def _places(self, first: int) -> Iterator[tuple[np.ndarray, int]]:
-        """Yield (ids of the shard, start) for the windows of the batch whose first window is number `first`."""
-        numbers = np.arange(first, first + self.batch_size)
-        epochs, numbers = numbers // self.windows_per_epoch, numbers % self.windows_per_epoch
-        for epoch in range(int(epochs[0]), int(epochs[-1]) + 1):
-            permutation, offsets = self._grid(epoch)
-            windows = permutation(numbers[epochs == epoch])
+    def _places(self, number: int) -> Iterator[tuple[np.ndarray, int]]:
+        """Yield (ids of the shard, start) for the windows of batch `number`."""
+        for epoch, windows in self._cursor.items(number):
             owners = np.searchsorted(self._ends, windows, side="right")
-            starts = (windows - (self._ends - self._counts)[owners]) * self.context + offsets[owners]
+            first = (self._ends - self._counts)[owners]
+            starts = (windows - first) * self.context + self._offsets(epoch)[owners]
             for owner, start in zip(owners.tolist(), starts.tolist(), strict=True):
                 yield self.shards[owner].ids, start
 
-    def _grid(self, epoch: int) -> tuple[Permutation, np.ndarray]:
-        """Return the order and the offset in each shard of an epoch (the last one asked for is kept)."""
-        if self._epoch is None or self._epoch[0] != epoch:
+    def _offsets(self, epoch: int) -> np.ndarray:
+        """Return where the grid of windows begins in each shard in an epoch (kept until another is asked for)."""
+        if self._grid is None or self._grid[0] != epoch:
             generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, epoch, 1])))
-            room = [
-                shard.tokens - int(count) * self.context for shard, count in zip(self.shards, self._counts, strict=True)
-            ]
-            offsets = np.array([generator.integers(0, space) for space in room])
-            self._epoch = (epoch, Permutation(self.windows_per_epoch, self.seed, epoch), offsets)
-        return self._epoch[1], self._epoch[2]
+            sizes = np.array([shard.tokens for shard in self.shards])
+            self._grid = (epoch, generator.integers(0, sizes - self._counts * self.context))
+        return self._grid[1]
 
 
 def in_order(shard: Shard, batch_size: int, context: int, most: int | None = None) -> Iterator[Batch]:

@@ -75,7 +75,7 @@ def test_resuming_gives_the_batches_of_the_uninterrupted_run(tmp_path_factory, d
         writer.end_document()
     shard = Shard.open(path)
     first = Windows(shard, batch_size=3, context=8, seed=seed)
-    first.drawn = drawn
+    first.restore({**first.state(), "drawn": drawn})
     state = json.loads(json.dumps(first.state()))
     second = Windows(shard, batch_size=3, context=8, seed=seed)
     second.restore(state)

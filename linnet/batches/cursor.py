@@ -1,0 +1,48 @@
+"""Where a run is in its data: a count of batches into seeded shuffles, so that resuming costs nothing."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from linnet.batches.permutation import Permutation
+from linnet.core.errors import BadInput
+
+
+class Cursor:
+    """Draws `batch_size` of `size` items at a time; each item once an epoch, in a fresh order every epoch.
+
+    Which items the n-th batch holds is a pure function of (seed, n). `identity` says, in JSON values, what is drawn
+    from; a position in something else is refused.
+    """
+
+    def __init__(self, size: int, batch_size: int, seed: int, identity: Mapping[str, Any]):
+        self.size, self.batch_size, self.seed = size, batch_size, seed
+        self.drawn = 0  # batches
+        self._identity = {"seed": seed, "batch_size": batch_size, **identity}
+        self._order: tuple[int, Permutation] | None = None
+
+    def items(self, number: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (epoch, items int64) of batch `number`; more than one pair where the batch crosses an epoch's end."""
+        draw, left = number * self.batch_size, self.batch_size
+        while left:
+            epoch, first = divmod(draw, self.size)
+            count = min(left, self.size - first)
+            if self._order is None or self._order[0] != epoch:
+                self._order = (epoch, Permutation(self.size, self.seed, epoch))
+            yield epoch, self._order[1](np.arange(first, first + count))
+            draw, left = draw + count, left - count
+
+    def state(self) -> dict[str, Any]:
+        """Return the position, as JSON values."""
+        return {"drawn": self.drawn, **self._identity}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go to a position; raises BadInput when it was taken over other data or with other choices."""
+        for name, value in self._identity.items():
+            if state.get(name) != value:
+                raise BadInput(f"the data position cannot be resumed: {name} was {state.get(name)}, is {value} now")
+        drawn = state.get("drawn")
+        if not isinstance(drawn, int) or drawn < 0:
+            raise BadInput(f"the data position cannot be resumed: {drawn!r} batches were drawn")
+        self.drawn = drawn
