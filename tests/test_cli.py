@@ -214,6 +214,7 @@ def test_options_win_over_files_over_the_preset(toy, tmp_path):
     (tmp_path / "a.yaml").write_text("steps: 22\ntokenizer: of-the-file\n")
     (tmp_path / "b.json").write_text('{"steps": 33}')
     assert chosen(toy("world", "--preset", "tiny", "--json"))["steps"] == 11
+    assert chosen(toy("world", "--config", "a.yaml", "--preset", "tiny", "--json"))["steps"] == 22
     found = chosen(toy("world", "--steps", "44", "--config", "a.yaml", "--preset", "tiny", "--json"))
     assert (found["steps"], found["tokenizer"], found["model"]) == (44, "of-the-file", {"num_layers": 11})
     assert chosen(toy("world", "--config", "a.yaml", "--config", "b.json", "--json"))["steps"] == 33

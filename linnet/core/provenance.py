@@ -37,10 +37,10 @@ def library_versions() -> dict[str, str]:
     return versions
 
 
-def artifact_hashes(folder: Path, leave_out: tuple[str, ...] = ()) -> dict[str, str]:
+def artifact_hashes(folder: Path) -> dict[str, str]:
     """Return SHA-256 by name of the files in a folder that are a model or a result (not logs, not sub-folders)."""
     names = {path.name for pattern in ARTIFACTS for path in folder.glob(pattern)}
-    return {name: file_hash(folder / name) for name in sorted(names - set(leave_out))}
+    return {name: file_hash(folder / name) for name in sorted(names)}
 
 
 def folder_hash(folder: str | Path) -> str:

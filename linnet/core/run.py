@@ -74,7 +74,7 @@ class Run:
             folder.mkdir(parents=True, exist_ok=True)
             log = MetricsLog(folder)
             run = cls(folder, config, track, record, log)
-            if resume and (folder / "record.json").is_file():
+            if resume and (folder / "record.json").is_file() and not cls.finished(folder):
                 run._continue_record()
             else:
                 run._clear()
@@ -136,7 +136,7 @@ class Run:
             "hardware": machine.describe(),
         }
         self._write_record()
-        hashes = artifact_hashes(self.folder, leave_out=("result.json",))
+        hashes = artifact_hashes(self.folder)
         result = {"recipe": self._record["recipe"], "numbers": plain(numbers), "files": hashes}
         write_atomic(self.folder / "result.json", json_text(result))
         shutil.rmtree(self.folder / "state", ignore_errors=True)

@@ -35,7 +35,7 @@ def test_without_a_terminal_plain_lines_on_stderr_only():
 def on_a_terminal(**environment: str) -> str:
     parent, child = pty.openpty()
     variables = {**os.environ, "TERM": "xterm", "COLUMNS": "160", **environment}
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM], stderr=child, stdout=child, env=variables)
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM], stderr=child, stdout=subprocess.DEVNULL, env=variables)
     os.close(child)
     said = b""
     while True:

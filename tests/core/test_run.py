@@ -107,7 +107,7 @@ def test_resume_goes_on_with_one_line_a_step(tmp_path):
     with start(folder) as run:
         for step in (1, 2, 3):
             run.log(step, loss=float(step))
-            run.sample(f"sample ``` {step}\n## step 9", step)
+            run.sample(f"sample\n```\n## step 9\n{step}", step)
     with start(folder, resume=True) as run:
         run.cut_after(2)
         run.log(3, loss=30.0)
@@ -117,7 +117,7 @@ def test_resume_goes_on_with_one_line_a_step(tmp_path):
     assert seconds == sorted(seconds)
     samples = (folder / "samples.md").read_text()
     assert "## step 2" in samples
-    assert "sample ``` 2" in samples
+    assert "## step 9\n2\n````\n" in samples
     assert "## step 3" not in samples
     assert len(read_json(folder / "record.json")["resumed"]) == 1
     assert metrics_csv(folder).startswith("step,seconds,loss\n")
@@ -132,6 +132,14 @@ def test_resume_of_another_config_or_other_data_is_refused(tmp_path):
         start(folder, resume=True, data_hashes={"corpus": "bb"})
     with start(folder, resume=True) as run, pytest.raises(BadInput, match="corpus has changed"):
         run.note_data("corpus", "bb")
+
+
+def test_resume_of_a_finished_run_starts_fresh(tmp_path):
+    folder = finished(tmp_path / "run")
+    with start(folder, resume=True) as run:
+        assert not Run.finished(folder)
+        run.log(7, loss=1.0)
+    assert [row["step"] for row in read_metrics(folder)] == [7]
 
 
 def test_resume_where_nothing_is_starts_fresh(tmp_path):
