@@ -80,3 +80,11 @@ def test_nest_rebuilds_the_shape_of_the_config():
     every = {parameter.name for parameter in parameters(Toy)[0]}
     assert every == set(paths)
     assert len(every) == len(Toy.model_fields)
+
+
+def test_own_fields_come_before_inherited_ones():
+    class Child(Network):
+        corpus: str = "a"
+        """What to read."""
+
+    assert [parameter.name for parameter in parameters(Child)[0]] == ["corpus", "num_layers"]
