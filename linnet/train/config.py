@@ -1,10 +1,11 @@
-"""The choices of a training: optimizer and schedule; no torch here, since `--help` reads it."""
+"""The choices that every training recipe has, spelled alike; no torch here, since `--help` reads it."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from linnet.core.config import Config
+from linnet.core.config import Config, OptionalInt
 
 
 class OptimizerConfig(Config):
@@ -43,3 +44,56 @@ class ScheduleConfig(Config):
     """Share of all steps in the fall of a trapezoid."""
     final: float = Field(default=0.05, ge=0, le=1)
     """Factor at the last step."""
+
+
+class TrainingConfig(Config):
+    """What every training recipe is asked; a recipe adds its own fields."""
+
+    optimizer: OptimizerConfig = OptimizerConfig()
+    """How weights follow gradients."""
+    schedule: ScheduleConfig = ScheduleConfig()
+    """How the learning rate rises and falls."""
+    steps: int = Field(default=500, ge=1)
+    """Optimizer steps."""
+    batch_size: int = Field(default=32, ge=1)
+    """Rows in a batch."""
+    accumulate: int = Field(default=1, ge=1)
+    """Batches summed up in an optimizer step."""
+    clip: float = Field(default=1.0, ge=0)
+    """Bound of the global gradient norm; 0 is none."""
+    balance_weight: float = Field(default=0.01, ge=0)
+    """Weight of the load-balancing loss of a mixture of experts."""
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    """Seed of weights, data order and dropout."""
+    device: str = "auto"
+    """Where to compute: auto, cpu, cuda, cuda:1, mps."""
+    dtype: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Type of the matrix products; weights stay fp32."""
+    threads: OptionalInt = Field(default=None, ge=1)
+    """CPU threads; none leaves the choice to torch."""
+    compile: bool = False
+    """Compile the step with torch.compile: pays when training takes minutes."""
+    checkpointing: bool = False
+    """Recompute each block in the backward pass: slower, in much less memory."""
+    deterministic: bool = False
+    """Allow only algorithms that give the same bits every time (for a GPU; on a CPU all are)."""
+    log_every: int = Field(default=10, ge=1)
+    """Steps between logged numbers."""
+    eval_every: int = Field(default=100, ge=0)
+    """Steps between held-out losses; 0 is only at the end."""
+    eval_tokens: int = Field(default=100_000, ge=1)
+    """Held-out tokens measured during training; at the end it is all of them."""
+    sample_every: int = Field(default=0, ge=0)
+    """Steps between samples in samples.md; 0 is only at the end."""
+    save_every: int = Field(default=200, ge=0)
+    """Steps between saved states; 0 saves none."""
+    patience: int = Field(default=0, ge=0)
+    """Stop after so many evaluations without a better held-out loss and keep the best weights; 0 never stops."""
+    overfit_one_batch: bool = False
+    """Train on the first batch again and again: a network that cannot learn it by heart is broken."""
+    out: Path
+    """Run folder."""
+    resume: bool = False
+    """Go on from the newest saved state, to the same bits as if never stopped."""
+    track: Literal["tensorboard", "wandb", "trackio", "none"] = "tensorboard"
+    """Where curves go besides metrics.jsonl."""

@@ -1,0 +1,24 @@
+"""Run one measurement by name: `python -m bench kill --kills 100`."""
+
+import importlib
+import sys
+
+NAMES = {
+    "kill": "kill -9 at random moments; the final weights must be those of the run that was never stopped",
+    "shakespeare": "time to a validation loss on tinyshakespeare, beside nanoGPT in turn",
+    "speed": "training speed as a share of the machine's matmul limit, beside nanoGPT and transformers",
+}
+
+
+def main() -> int:
+    """Dispatch to bench.NAME.main(arguments)."""
+    if len(sys.argv) < 2 or sys.argv[1] not in NAMES:
+        for name, line in NAMES.items():
+            print(f"python -m bench {name:12} {line}")
+        return 0 if len(sys.argv) < 2 else 2
+    importlib.import_module(f"bench.{sys.argv[1]}").main(sys.argv[2:])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""Kill a pretraining run again and again; it must end with the very weights of a run that was never touched."""
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from linnet.core.files import file_hash
+
+# A small network on a small text, with a save every few steps, so that many kills fall inside a save.
+OPTIONS = (
+    "--tokenizer characters --model.context-length 32 --model.num-layers 2 --model.hidden-size 64 --model.num-heads 2 "
+    "--model.dropout 0.1 --model.ngram-buckets 512 --batch-size 4 --accumulate 2 --log-every 1 --eval-every 50 "
+    "--eval-tokens 500 --track none --threads 1"
+)
+
+
+@dataclass
+class Outcome:
+    """What happened: kills by the moment they fell in, and whether the weights came out the same."""
+
+    kills: int = 0
+    runs: int = 0
+    in_start_up: int = 0
+    inside_a_save: int = 0
+    same: list[bool] = field(default_factory=list)
+
+
+def command(corpus: Path, out: Path, steps: int, save_every: int, extra: str = "") -> list[str]:
+    """Return the command line of one attempt; it goes on where the last one was killed."""
+    words = f"pretrain {OPTIONS} --steps {steps} --save-every {save_every} {extra}".split()
+    return [sys.executable, "-m", "linnet", *words, "--corpus", str(corpus), "--out", str(out), "--resume"]
+
+
+def write_corpus(folder: Path) -> Path:
+    """Write a small text with some structure."""
+    draw = random.Random(0)
+    words = ["the", "bird", "sings", "in", "a", "tree", "and", "waits", "for", "rain"]
+    path = folder / "corpus.txt"
+    path.write_text(" ".join(draw.choice(words) for _ in range(4000)))
+    return path
+
+
+def reference(folder: Path, steps: int, save_every: int, extra: str = "") -> str:
+    """Run once without a kill; return the hash of the final weights."""
+    out = folder / "whole"
+    subprocess.run(command(write_corpus(folder), out, steps, save_every, extra), check=True, stdout=subprocess.DEVNULL)
+    return file_hash(out / "model.safetensors")
+
+
+def attempt(words: list[str], out: Path, draw: random.Random, stop: signal.Signals, outcome: Outcome) -> bool:
+    """Start the run and stop it at a random moment; return whether it finished before that."""
+    log = out / "metrics.jsonl"
+    before = log.stat().st_size if log.exists() else 0
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    early = draw.random() < 0.1
+    deadline = time.monotonic() + (draw.uniform(0.1, 3.0) if early else 120)
+    while process.poll() is None and time.monotonic() < deadline:
+        size = log.stat().st_size if log.exists() else 0
+        if not early and size not in (0, before):  # it is training
+            time.sleep(draw.uniform(0.0, 1.2))
+            break
+        time.sleep(0.01)
+    if process.poll() is None:
+        os.killpg(process.pid, stop)
+        process.wait()
+        outcome.kills += 1
+        outcome.in_start_up += early
+        outcome.inside_a_save += any((out / "state").glob(".*.tmp"))
+        return False
+    if process.returncode != 0:
+        raise SystemExit(f"an attempt ended with {process.returncode}; run it by hand: {' '.join(words)}")
+    return True
+
+
+def killed_runs(
+    folder: Path,
+    kills: int,
+    steps: int,
+    save_every: int,
+    seed: int,
+    stop: signal.Signals = signal.SIGKILL,
+    extra: str = "",
+) -> Outcome:
+    """Kill runs until that many kills were dealt; finish each run and compare its weights with the untouched run's."""
+    expected = reference(folder, steps, save_every, extra)
+    draw, outcome = random.Random(seed), Outcome()
+    while outcome.kills < kills:
+        out = folder / f"run{outcome.runs}"
+        words = command(folder / "corpus.txt", out, steps, save_every, extra)
+        while outcome.kills < kills and not attempt(words, out, draw, stop, outcome):
+            pass
+        subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        outcome.runs += 1
+        outcome.same.append(file_hash(out / "model.safetensors") == expected)
+        print(f"{outcome.kills} kills, {outcome.runs} runs, the same weights: {outcome.same}", flush=True)
+    return outcome
+
+
+def main(arguments: list[str]) -> None:
+    """Deal the kills and print what came of them; exits with 1 when any run came out otherwise."""
+    parser = argparse.ArgumentParser(prog="python -m bench kill", description=__doc__)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--save-every", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--extra", default="", help="more options for linnet pretrain, such as --compile")
+    asked = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = killed_runs(Path(folder), asked.kills, asked.steps, asked.save_every, asked.seed, extra=asked.extra)
+    print(
+        f"{outcome.kills} kills over {outcome.runs} runs ({outcome.in_start_up} in start-up, {outcome.inside_a_save} "
+        f"inside a save): {sum(outcome.same)} of {len(outcome.same)} runs ended with bit-identical weights"
+    )
+    if not all(outcome.same):
+        raise SystemExit(1)

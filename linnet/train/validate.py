@@ -1,0 +1,54 @@
+"""The held-out loss during training: every token of a shard (or of its beginning) predicted once, in windows."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from linnet.batches.shards import Shard
+from linnet.batches.windows import in_order
+from linnet.model.decoder import Decoder
+from linnet.train.objectives import next_token
+from linnet.train.precision import Precision
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Mean loss in nats a token, its perplexity, and bits for each byte of the text."""
+
+    loss: float
+    tokens: int
+    bits_per_byte: float
+
+    @property
+    def perplexity(self) -> float:
+        """Return e to the loss."""
+        return math.exp(min(self.loss, 700.0))
+
+    def protocol(self, context: int) -> str:
+        """Say how the numbers were measured."""
+        return f"{self.tokens} held-out tokens, each predicted once, in windows of {context} that do not overlap"
+
+
+@torch.no_grad()
+def validate(
+    model: Decoder, shard: Shard, precision: Precision, batch_size: int = 32, most_tokens: int | None = None
+) -> HeldOut:
+    """Measure windows of context_length that do not overlap, from the start of the shard; the model's mode is kept.
+
+    A window's first token is predicted from nothing but the token before it. Bits per byte divide by the mean bytes
+    of text for a token of the whole shard, so that tokenizers can be compared.
+    """
+    context = model.config.context_length
+    most = None if most_tokens is None else max(1, math.ceil(most_tokens / (batch_size * context)))
+    was_training = model.training
+    model.eval()
+    total, count = 0.0, 0
+    for batch in in_order(shard, batch_size, context, most):
+        with precision.autocast():
+            loss = next_token(model, batch.to(precision.device))
+        total += float(loss.total)
+        count += int(loss.count)
+    model.train(was_training)
+    mean = total / count
+    return HeldOut(mean, count, mean / math.log(2) / shard.bytes_per_token)
