@@ -82,7 +82,9 @@ def main(cfg: PretrainConfig) -> Path:
         pace = Pace(model, precision, context, cfg.batch_size * context * cfg.accumulate)
         earlier = [line["held_out_loss"] for line in read_metrics(run.folder) if "held_out_loss" in line]
         stop = EarlyStop(cfg.patience, earlier)
-        write = lambda: "TODO"
+        # A corpus of one document has no end tokens; a new line is its most natural beginning.
+        prompt = "" if data.train.header.documents > 1 else "\n"
+        sampling = SamplingConfig(max_tokens=min(256, context - 1), seed=cfg.seed)
         schedule = partial(factor, cfg.schedule, total=cfg.steps)
         for step in steps(state, objective, schedule, cfg.steps, cfg.accumulate, cfg.clip):
             numbers: dict[str, float] = {}

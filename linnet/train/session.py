@@ -36,7 +36,7 @@ def already_done(cfg: TrainingConfig, recipe: str) -> bool:
     saved = Checkpoints(cfg.out / "state").found()
     if not cfg.resume and saved and not Run.finished(cfg.out):
         raise BadInput(
-            f"{cfg.out}: holds an unfinished run, saved at {saved[-1].name}; go on with --resume, or choose another --out"
+            f"{cfg.out}: holds an unfinished run ({saved[-1].name}); go on with --resume, or choose another --out"
         )
     done = cfg.resume and Run.finished(cfg.out) and not differences(cfg.out, cfg, recipe)
     if done:
