@@ -8,6 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import linnet.model.blocked_attention as blocked
+import linnet.model.flex_attention as flex
+
+# Who may see whom: written out, bool [B or 1, 1, T, S], or by blocks for the GPU kernel.
+Mask = Tensor | flex.BlockMask
 
 
 def visible(
@@ -50,21 +54,39 @@ def attend_plain(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, sink_logits: Ten
     return weights.to(v.dtype) @ v
 
 
+def row_mask(
+    ids: Tensor,
+    documents: Tensor | None = None,
+    window: int | None = None,
+    sinks: Tensor | None = None,
+    sink_logits: bool = False,
+) -> Mask:
+    """Return the mask of whole causal rows of ids [B, T], in the form that the kernel for them takes."""
+    if flex.pays(ids) and not sink_logits:
+        return flex.block_mask(ids, documents, window, sinks)
+    # Who sees whom goes by places in the row: no choice of positions can show a token its future.
+    order = torch.arange(ids.shape[1], device=ids.device)[None]
+    return visible(order, order, documents, documents, window, sinks)
+
+
 def attend(
     q: Tensor,
     k: Tensor,
     v: Tensor,
     *,
-    mask: Tensor | None,
+    mask: Mask | None,
     window: int | None = None,
     sink_logits: Tensor | None = None,
 ) -> Tensor:
     """Return attention [B, H, T, d] by the fastest kernel for this shape and device.
 
     q [B, H, T, d]; k and v [B, G, S, d] with H a multiple of G. With `mask` None the rows are causal in order
-    (T = S), inside `window` where it is given; otherwise mask (bool, [B or 1, 1, T, S]) says all, and a `window`
+    (T = S), inside `window` where it is given; otherwise the mask says all, and a `window`
     beside it is a promise that the mask shows nothing outside (so not with sinks). Each query must see some key.
     """
+    if isinstance(mask, flex.BlockMask):
+        assert sink_logits is None, "sink logits need a mask that is written out"
+        return flex.attention(q, k, v, mask)
     if sink_logits is not None:
         if mask is None:
             places = torch.arange(q.shape[2], device=q.device)[None]

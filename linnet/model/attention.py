@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from linnet.model.attend import attend
+from linnet.model.attend import Mask, attend
 from linnet.model.config import ModelConfig
 from linnet.model.kv_cache import KVCache
 from linnet.model.norm import rms_norm
@@ -19,12 +19,12 @@ from linnet.model.positions import rotate
 class Sight:
     """What every layer of one forward pass shares: the rotary angles and who may see whom.
 
-    `full` and `windowed` are masks [B, 1, T, S] for layers without and with a window; None means plain causal order.
+    `full` and `windowed` are masks for layers without and with a window; None means plain causal order.
     """
 
     rotary: tuple[Tensor, Tensor] | None
-    full: Tensor | None
-    windowed: Tensor | None
+    full: Mask | None
+    windowed: Mask | None
     cache: KVCache | None
 
 

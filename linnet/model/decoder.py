@@ -8,10 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from linnet.model.attend import visible
+from linnet.model.attend import Mask, row_mask, visible
 from linnet.model.attention import Attention, Sight
 from linnet.model.config import ModelConfig
 from linnet.model.embeddings import NgramEmbedding, shifted
+from linnet.model.flex_attention import pays
 from linnet.model.initialise import initialise
 from linnet.model.kv_cache import KVCache
 from linnet.model.mlp import MLP
@@ -144,20 +145,26 @@ class Decoder(nn.Module):
                 windowed = visible(positions, key_at, window=config.window, sinks=key_at < config.sink_tokens)
         else:
             before, early = shifted(ids, 1, documents), shifted(ids, 2, documents)
-            order = torch.arange(tokens, device=ids.device)[None]
             if positions is None:
+                order = torch.arange(tokens, device=ids.device)[None]
                 positions = order if documents is None else _within(documents)
-            # Who sees whom goes by places in the row: no choice of positions can show a token its future.
-            sinks = positions < config.sink_tokens
-            sinks_matter = config.window is not None and config.sink_tokens > 0 and config.window < tokens
-            if documents is not None:
-                full = visible(order, order, documents, documents)
-            if config.window is not None and (documents is not None or sinks_matter):
-                windowed = visible(order, order, documents, documents, config.window, sinks)
+            full, windowed = self._row_masks(ids, positions, documents)
         rotary = None
         if config.positions == "rotary":
             rotary = rotary_angles(positions, config.head_width, config.rope_theta)
         return positions, Sight(rotary, full, windowed, cache), before, early
+
+    def _row_masks(self, ids: Tensor, positions: Tensor, documents: Tensor | None) -> tuple[Mask | None, Mask | None]:
+        """Return the masks of layers without and with a window; None is causal order, inside the window."""
+        config, full, windowed = self.config, None, None
+        sinks = positions < config.sink_tokens if config.sink_tokens else None
+        if documents is not None:
+            full = row_mask(ids, documents, sink_logits=config.sink_logits)
+        if config.window is not None:
+            narrow = config.window < ids.shape[1] and (sinks is not None or pays(ids))
+            if narrow or documents is not None:
+                windowed = row_mask(ids, documents, config.window, sinks, config.sink_logits)
+        return full, windowed
 
     def _check_room(self, longest: int) -> None:
         if self.position_embedding is not None and longest > self.config.context_length:
