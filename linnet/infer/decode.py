@@ -1,0 +1,168 @@
+"""Texts from a model: many prompts at once, token by token as events or whole as completions; stop ids and strings.
+
+A row's text depends on the weights, the seed, its own prompt and which copy of that prompt it is, not on the rows
+beside it (up to rounding: a matrix product of another shape may round a logit otherwise).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from linnet.core.errors import BadInput
+from linnet.infer.config import SamplingConfig
+from linnet.infer.rows import Choice, Rows, check_prompts, count_copies
+from linnet.infer.stopping import StopScanner
+from linnet.model.decoder import Decoder
+from linnet.text.streaming import StreamDecoder
+from linnet.text.tokenizer import Tokenizer
+
+Prompt = str | Sequence[int]
+Finish = Literal["stop", "length"]
+Top = tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
+class Event:
+    """A token of one row: its id, the text that is now certain (often ""), ln p, and why the row ends if it does.
+
+    `row` is the number of the prompt; `top` holds (id, logprob) of the likeliest tokens where they were asked for.
+    """
+
+    row: int
+    id: int
+    text: str
+    logprob: float
+    finish_reason: Finish | None = None
+    top: Top = ()
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What a model wrote after one prompt.
+
+    `ids` are all tokens chosen, a stop id included; `logprobs` their ln p under the model, before any filter.
+    `text` ends before the stop. `finish_reason` is "stop" (a stop id or string) or "length" (budget or context).
+    """
+
+    text: str
+    ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    finish_reason: Finish
+    top: tuple[Top, ...] = ()
+
+
+def generate(
+    model: Decoder,
+    tokenizer: Tokenizer | None,
+    prompts: Sequence[Prompt],
+    sampling: SamplingConfig,
+    *,
+    stop_ids: Sequence[int] | None = None,
+    begin: bool = True,
+    batch_size: int = 64,
+) -> list[Completion]:
+    """Return a completion for each prompt, in order; arguments and errors are those of `stream`."""
+    events: list[list[Event]] = [[] for _ in prompts]
+    for event in stream(model, tokenizer, prompts, sampling, stop_ids=stop_ids, begin=begin, batch_size=batch_size):
+        events[event.row].append(event)
+    return [_completion(row) for row in events]
+
+
+def stream(
+    model: Decoder,
+    tokenizer: Tokenizer | None,
+    prompts: Sequence[Prompt],
+    sampling: SamplingConfig,
+    *,
+    stop_ids: Sequence[int] | None = None,
+    begin: bool = True,
+    batch_size: int = 64,
+) -> Iterator[Event]:
+    """Yield an event for each token as it is chosen, at most `batch_size` rows at once.
+
+    A prompt is a text, which `begin` lets begin a document (after the token that stands before one), or ids, taken
+    as they are. `stop_ids` are the tokens that end a row, by default the tokenizer's end token. Without a tokenizer
+    all is in ids and the texts are empty. Raises BadInput for a prompt that is empty, too long or foreign.
+    """
+    if tokenizer is None and (sampling.stop or any(isinstance(prompt, str) for prompt in prompts)):
+        raise BadInput("texts and stop strings need a tokenizer; without one give ids")
+    rows = [prompt_ids(tokenizer, prompt, begin) for prompt in prompts]
+    check_prompts(rows, model.config)
+    stops = frozenset(_default_stops(tokenizer) if stop_ids is None else stop_ids)
+    copies = count_copies(rows)
+    for first in range(0, len(rows), batch_size):
+        part = slice(first, first + batch_size)
+        batch = Rows(model, rows[part], sampling, copies[part], tokenizer.vocab_size if tokenizer else None)
+        writers = [
+            _Writer(first + place, prompt, tokenizer, sampling.stop, stops) for place, prompt in enumerate(rows[part])
+        ]
+        going = True
+        while going:
+            finished = set()
+            for choice in batch.choose():
+                event = writers[choice.row].event(choice)
+                if event.finish_reason is not None:
+                    finished.add(choice.row)
+                yield event
+            going = batch.advance(finished)
+
+
+def prompt_ids(tokenizer: Tokenizer | None, prompt: Prompt, begin: bool = True) -> list[int]:
+    """Return the ids of a prompt; a text begins a document if asked, an empty one always does."""
+    if not isinstance(prompt, str):
+        return list(prompt)
+    assert tokenizer is not None
+    start = [start_id(tokenizer)] if begin or not prompt else []
+    return start + tokenizer.encode(prompt)
+
+
+def start_id(tokenizer: Tokenizer) -> int:
+    """Return the id a document begins after: a begin token of other families, else the end of the one before."""
+    begins = [name for name in ("<s>", "<|begin_of_text|>", "<bos>") if name in tokenizer.specials]
+    return tokenizer.special(begins[0]) if begins else tokenizer.end_id
+
+
+def _default_stops(tokenizer: Tokenizer | None) -> list[int]:
+    return [] if tokenizer is None or tokenizer.metadata.end is None else [tokenizer.end_id]
+
+
+class _Writer:
+    """The text of one row as it grows: bytes to characters, stop strings, why it ends."""
+
+    def __init__(
+        self,
+        row: int,
+        prompt: Sequence[int],
+        tokenizer: Tokenizer | None,
+        stop_strings: Sequence[str],
+        stop_ids: frozenset[int],
+    ):
+        self.row, self.stop_ids = row, stop_ids
+        self._scanner = StopScanner(stop_strings)
+        self._decoder: StreamDecoder | None = None
+        if tokenizer is not None:
+            # SentencePiece drops a space where a text starts: here, unless the prompt already holds some of it.
+            self._decoder = tokenizer.stream(start=not tokenizer.decode(prompt))
+
+    def event(self, choice: Choice) -> Event:
+        """Return the event of the row's next token."""
+        ends = choice.id in self.stop_ids
+        text = "" if self._decoder is None or ends else self._scanner.push(self._decoder.push(choice.id))
+        reason: Finish | None = "stop" if ends or self._scanner.stopped else "length" if choice.last else None
+        if reason is not None and self._decoder is not None and not self._scanner.stopped:
+            text += self._scanner.push(self._decoder.flush())
+            # The last bytes may have completed a stop string (one that holds U+FFFD).
+            text += "" if self._scanner.stopped else self._scanner.flush()
+        return Event(self.row, choice.id, text, choice.logprob, reason, choice.top)
+
+
+def _completion(events: list[Event]) -> Completion:
+    reason = events[-1].finish_reason
+    assert reason is not None
+    return Completion(
+        text="".join(event.text for event in events),
+        ids=tuple(event.id for event in events),
+        logprobs=tuple(event.logprob for event in events),
+        finish_reason=reason,
+        top=tuple(event.top for event in events) if events[0].top else (),
+    )
