@@ -57,7 +57,7 @@ class Run:
         """
         folder = Path(folder)
         check_tracker(track)
-        _refuse_other_run(folder, config, recipe, resume)
+        cls.check(folder, config, recipe, resume)
         record = {
             "recipe": recipe,
             "code": code_version(),
@@ -81,6 +81,27 @@ class Run:
             write_atomic(folder / "config.json", json_text(record["config"]))
             run._write_record()
         return run
+
+    @staticmethod
+    def check(folder: str | Path, config: Config, recipe: str, resume: bool = False) -> None:
+        """Raise BadInput when `start` would refuse this folder; for recipes that read much before they start."""
+        folder = Path(folder)
+        if folder.exists() and not folder.is_dir():
+            raise BadInput(f"{folder}: is a file; a run needs a folder, choose another --out")
+        if not (folder / "config.json").is_file():
+            # An empty metrics.jsonl is what a run leaves that was killed in its first moment.
+            kept = [name for name in (*LEFT_BY_A_RUN, *LEFT_FOLDERS) if (folder / name).exists()]
+            kept += [log.name for log in folder.glob(metrics_log.NAME) if log.stat().st_size]
+            if kept:
+                raise BadInput(f"{folder}: holds {kept[0]} but no linnet run; choose another --out")
+        elif resume or Run.finished(folder):
+            found = differences(folder, config, recipe)
+            if found:
+                kind = "a finished run" if Run.finished(folder) else "the run to resume"
+                more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+                raise BadInput(
+                    f"{folder}: {kind} there was made otherwise ({'; '.join(found[:3])}{more}); choose another --out"
+                )
 
     def log(self, step: int, **numbers: Any) -> None:
         """Write numbers of a step to metrics.jsonl (with the seconds since the start) and to the tracker."""
@@ -209,25 +230,6 @@ def _field_differences(there: Any, here: Any, leave_out: frozenset[str], path: s
                 found += _field_differences(there.get(name), here.get(name), frozenset(), inner)
         return found
     return [] if there == here else [f"{path} was {there!r}, now {here!r}"]
-
-
-def _refuse_other_run(folder: Path, config: Config, recipe: str, resume: bool) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise BadInput(f"{folder}: is a file; a run needs a folder, choose another --out")
-    if not (folder / "config.json").is_file():
-        # An empty metrics.jsonl is what a run leaves that was killed in its first moment.
-        kept = [name for name in (*LEFT_BY_A_RUN, *LEFT_FOLDERS) if (folder / name).exists()]
-        kept += [log.name for log in folder.glob(metrics_log.NAME) if log.stat().st_size]
-        if kept:
-            raise BadInput(f"{folder}: holds {kept[0]} but no linnet run; choose another --out")
-    elif resume or Run.finished(folder):
-        found = differences(folder, config, recipe)
-        if found:
-            kind = "a finished run" if Run.finished(folder) else "the run to resume"
-            more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-            raise BadInput(
-                f"{folder}: {kind} there was made otherwise ({'; '.join(found[:3])}{more}); choose another --out"
-            )
 
 
 def _sections_until(samples: str, step: int) -> str:

@@ -84,6 +84,9 @@ def test_a_finished_run_of_another_config_is_not_overwritten(tmp_path):
     other = Toy(steps=4, model=Inner(num_layers=9))
     with pytest.raises(BadInput, match=r"model\.num_layers was 2, now 9; steps was 3, now 4\); choose another --out"):
         start(folder, other)
+    with pytest.raises(BadInput, match=r"steps was 3, now 4"):
+        Run.check(folder, other, "toy")
+    Run.check(folder, Toy(), "toy")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     with pytest.raises(BadInput, match="it is a toy run"):
         Run.start(folder, Toy(), recipe="pretrain")
