@@ -49,6 +49,7 @@ def test_the_second_time_it_is_found_and_only_when_nothing_changed(corpus, tmp_p
     assert again.report == first.report
     assert not prepare(corpus, BPE, cache, held_out=0.2).reused
     assert not prepare(corpus, Tokenizer.train_bpe(STORIES, 290), cache).reused
+    assert prepare(corpus, BPE, cache).reused  # each keeps its own place
     corpus.write_text(corpus.read_text().replace("bird", "word"))
     assert not prepare(corpus, BPE, cache).reused
 
@@ -77,10 +78,16 @@ def test_one_text_is_cut_in_two_without_end_tokens(tmp_path):
 def test_pieces_and_batches_of_any_size_give_the_same_shards(tmp_path, monkeypatch):
     path = tmp_path / "a.txt"
     path.write_text(" ".join(STORIES))
-    hashes = prepare(path, BPE, tmp_path / "one").data_hashes()
-    monkeypatch.setattr(text_files, "PIECE", 200)
-    monkeypatch.setattr(module, "BATCH_CHARACTERS", 300)
-    assert prepare(path, BPE, tmp_path / "two").data_hashes() == hashes
+    (tmp_path / "b.txt").write_text("\n".join(STORIES[::-1]))
+    for corpus, documents in ((path, 1), (tmp_path, 2)):
+        whole = prepare(corpus, BPE, tmp_path / "one")
+        with monkeypatch.context() as patch:
+            patch.setattr(text_files, "PIECE", 200)
+            patch.setattr(module, "BATCH_CHARACTERS", 300)
+            pieces = prepare(corpus, BPE, tmp_path / "two")
+        assert pieces.data_hashes() == whole.data_hashes()
+        assert pieces.train.starts.tolist() == whole.train.starts.tolist()
+        assert pieces.train.header.documents == pieces.held_out.header.documents == documents
 
 
 def test_another_split_can_be_held_out(tmp_path):

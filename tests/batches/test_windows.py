@@ -124,6 +124,7 @@ def test_in_order_every_token_but_the_first_is_a_target_once(shard_of, tokens):
     assert targets[targets != IGNORE].tolist() == list(range(1, tokens))
     for batch in batches:
         learned = batch.targets != IGNORE
+        assert learned.any(dim=1).all()  # no row without a target
         assert torch.equal(batch.targets[learned], batch.ids[learned] + 1)
 
 

@@ -30,6 +30,14 @@ def test_one_text_is_cut_where_nanogpt_cuts_whatever_its_pieces(text, sizes):
         assert [document.continues for document in side] == [True] * (len(side) - 1) + [False] * bool(side)
 
 
+@pytest.mark.parametrize("sizes", [(95, 5), (90, 10), (50, 45, 5), (30, 60, 10), (5, 95)])
+def test_a_cut_ends_the_document_on_the_train_side(sizes):
+    pieces = [Document("x" * size, "here", number < len(sizes) - 1) for number, size in enumerate(sizes)]
+    for side, size in zip(split_documents(pieces, 0.1), (90, 10), strict=True):
+        assert sum(len(document.text) for document in side) == size
+        assert [document.continues for document in side] == [True] * (len(side) - 1) + [False]
+
+
 def test_a_few_documents_are_each_cut():
     train, held = split_documents([Document("a" * 10, "x"), Document("b" * 20, "y")], 0.2)
     assert [document.text for document in train] == ["a" * 8, "b" * 16]

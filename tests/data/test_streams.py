@@ -24,6 +24,12 @@ def test_text_comes_back_exactly_from_each_compression(tmp_path, suffix):
     assert plain_suffix(path) == ".txt"
 
 
+def test_a_byte_order_mark_is_no_text(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"\xef\xbb\xbfone \xef\xbb\xbftwo")
+    assert "".join(blocks(path)) == "one \ufefftwo"
+
+
 @settings(deadline=None)
 @given(st.binary(max_size=60), st.integers(1, 7))
 def test_any_bytes_survive_blocks_of_any_size(tmp_path_factory, data, size):

@@ -44,6 +44,11 @@ def test_any_csv_fields_come_back(tmp_path_factory, values):
     assert [[row["one column"], row["other"]] for row in table_rows(path)] == values
 
 
+def test_long_csv_fields_are_read(tmp_path):
+    (tmp_path / "a.csv").write_text(f"text\n{'x' * 200_000}\n")
+    assert [len(row["text"]) for row in table_rows(tmp_path / "a.csv")] == [200_000]
+
+
 def test_parquet(tmp_path):
     pytest.importorskip("pyarrow", reason="the extra `data` is not installed")
     import pyarrow

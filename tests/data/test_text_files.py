@@ -49,7 +49,7 @@ def test_pieces_and_blocks_of_any_size_change_nothing(tmp_path_factory, parts, b
         patch.setattr(streams, "BLOCK_BYTES", block)
         patch.setattr(text_files, "PIECE", piece)
         pieces = list(text_documents(path))
-    assert max(len(document.text) for document in pieces) <= piece + len(SEPARATOR)
+    assert max(len(document.text) for document in pieces) <= piece + block + len(SEPARATOR)
     assert [text.strip("\n") for text in joined(pieces)] == [text.strip("\n") for text in whole]
     if SEPARATOR not in "".join(parts):
         assert joined(pieces) == ["".join(parts)]
@@ -58,8 +58,10 @@ def test_pieces_and_blocks_of_any_size_change_nothing(tmp_path_factory, parts, b
 def test_a_long_text_is_cut_between_words(tmp_path, monkeypatch):
     monkeypatch.setattr(text_files, "PIECE", 100)
     path = tmp_path / "a.txt"
-    path.write_text("word " * 100)
+    text = "word\n" * 100
+    path.write_text(text)
     documents = list(text_documents(path))
     assert len(documents) > 3
-    assert all(document.text.startswith(" ") for document in documents[1:])
+    assert all(document.text.startswith("\n") for document in documents[1:])
+    assert joined(documents) == [text]
     assert [document.continues for document in documents] == [True] * (len(documents) - 1) + [False]
