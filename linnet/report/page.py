@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import quote
 
 from linnet.core.errors import BadInput
 from linnet.core.files import write_atomic
@@ -66,6 +67,11 @@ class Link:
 
     text: str
     path: str
+
+    @property
+    def address(self) -> str:
+        """The path as a relative address; `./` keeps a name such as `javascript:x` a name."""
+        return "./" + quote(self.path, errors="replace")
 
 
 @dataclass(frozen=True)
