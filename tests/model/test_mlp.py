@@ -1,0 +1,47 @@
+"""The dense MLPs against their formulas written out."""
+
+import math
+
+import pytest
+import torch
+
+from linnet.model.config import ModelConfig
+from linnet.model.mlp import MLP
+
+FORMULAS = {
+    "relu2": lambda x: max(x, 0.0) ** 2,
+    "gelu": lambda x: 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
+    "gelu_exact": lambda x: 0.5 * x * (1 + math.erf(x / math.sqrt(2))),
+}
+
+
+def make(activation, bias):
+    torch.manual_seed(0)
+    mlp = MLP(ModelConfig(hidden_size=6, num_heads=1, mlp_size=10, activation=activation, mlp_bias=bias)).double()
+    for parameter in mlp.parameters():
+        torch.nn.init.normal_(parameter)
+    return mlp
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("activation", FORMULAS)
+def test_activations_by_their_formulas(activation, bias):
+    mlp, x = make(activation, bias), torch.randn(4, 6, dtype=torch.float64)
+    wide = mlp.up(x)
+    bent = torch.tensor([[FORMULAS[activation](float(value)) for value in row] for row in wide.detach()], dtype=torch.float64)
+    torch.testing.assert_close(mlp(x), mlp.down(bent), rtol=1e-10, atol=1e-10)
+    assert (mlp.up.bias is not None) == (mlp.down.bias is not None) == bias
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_swiglu_by_its_formula(bias):
+    mlp, x = make("swiglu", bias), torch.randn(4, 6, dtype=torch.float64)
+    gate = mlp.gate(x)
+    torch.testing.assert_close(mlp(x), mlp.down(gate / (1 + (-gate).exp()) * mlp.up(x)), rtol=1e-10, atol=1e-10)
+    assert (mlp.gate.bias is not None) == bias
+
+
+@pytest.mark.parametrize("activation", [*FORMULAS, "swiglu"])
+def test_gradients_pass_finite_differences(activation):
+    x = torch.randn(3, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    assert torch.autograd.gradcheck(make(activation, True), (x,))
