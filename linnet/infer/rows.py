@@ -70,7 +70,7 @@ class Rows:
         self._finished: set[int] = set()
         longest = max(length + budget - 1 for length, budget in zip(self._lengths, self._budget, strict=True))
         rolling = unlimited and longest > config.context_length
-        self._logits, self._cache = _prefill(model, prompts, longest, rolling)
+        self._logits, self._cache = prefill(model, prompts, longest, rolling)
         copies = copies if copies is not None else count_copies(prompts)
         self._draws = Draws(sampling.seed, prompts, copies, self._logits.device) if sampling.temperature else None
         self._seen = self._mark(prompts) if sampling.repetition_penalty != 1 else None
@@ -114,7 +114,7 @@ class Rows:
             self._keep(stay)
         for row in self.alive:
             self._lengths[row] += 1
-        self._logits = _read(self.model, self._chosen[:, None].to(self.device), self._cache)[:, -1]
+        self._logits = read(self.model, self._chosen[:, None].to(self.device), self._cache)[:, -1]
         if self._logits.device.type == "mps":  # it has no float64, which the draws need
             self._logits = self._logits.cpu()
         return True
@@ -170,7 +170,7 @@ def count_copies(prompts: Sequence[Sequence[int]]) -> list[int]:
 
 
 @torch.inference_mode()
-def _prefill(model: Decoder, prompts: Sequence[Sequence[int]], longest: int, rolling: bool) -> tuple[Tensor, KVCache]:
+def prefill(model: Decoder, prompts: Sequence[Sequence[int]], longest: int, rolling: bool) -> tuple[Tensor, KVCache]:
     """Read the prompts, each distinct one once, in chunks; return the logits [B, V] after each and the cache."""
     distinct = {tuple(prompt): None for prompt in prompts}
     places = {prompt: place for place, prompt in enumerate(distinct)}
@@ -185,7 +185,7 @@ def _prefill(model: Decoder, prompts: Sequence[Sequence[int]], longest: int, rol
     for start in range(0, ids.shape[1], chunk):
         piece = ids[:, start : start + chunk]
         real = (lengths - start).clamp(0, piece.shape[1])
-        logits = _read(model, piece.to(device), cache, real.to(device))
+        logits = read(model, piece.to(device), cache, real.to(device))
         last = logits.gather(1, (real - 1).clamp(min=0).to(device)[:, None, None].expand(-1, 1, logits.shape[2]))
         ends_here = (real > 0).to(device)[:, None]
         after = last[:, 0] if start == 0 else torch.where(ends_here, last[:, 0], after)
@@ -196,7 +196,7 @@ def _prefill(model: Decoder, prompts: Sequence[Sequence[int]], longest: int, rol
     return (after.cpu() if device.type == "mps" else after), cache
 
 
-def _read(model: Decoder, ids: Tensor, cache: KVCache, lengths: Tensor | None = None) -> Tensor:
+def read(model: Decoder, ids: Tensor, cache: KVCache, lengths: Tensor | None = None) -> Tensor:
     """Return the logits [B, T, V] of a model in evaluation mode, whatever mode it is in."""
     if not model.training:
         return model(ids, cache=cache, lengths=lengths)

@@ -1,5 +1,7 @@
 """Texts: events join to completions, stop ids and strings end them, streaming shows nothing it takes back."""
 
+import json
+
 import pytest
 import torch
 
@@ -112,3 +114,13 @@ def test_ids_need_no_tokenizer():
 def test_a_prompt_longer_than_the_context_is_one_clear_line(model, tokenizer):
     with pytest.raises(BadInput, match=r"prompt 2 has \d+ tokens, the model's context 64"):
         generate(model, tokenizer, ["a", "bird " * 70], SamplingConfig())
+
+
+def test_stories260k_writes_the_published_text(shared_data):
+    from linnet.export.hf import import_hf
+
+    folder = shared_data / "weights" / "stories260K"
+    expected = json.loads((folder / "expected_greedy_ids.json").read_text())
+    prompt, ids = expected["prompt_ids"], expected["greedy_ids"]
+    done = generate(import_hf(folder), None, [prompt], SamplingConfig(temperature=0, max_tokens=len(ids)))[0]
+    assert list(done.ids) == ids
