@@ -5,6 +5,7 @@ import re
 
 from linnet.core.errors import BadInput
 
+MOST_IDS = 2**22  # sixteen times the largest vocabularies there are; a wild id must not fill the memory
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
@@ -27,6 +28,8 @@ def token_table(description: dict, where: str) -> tuple[list[bytes], bool]:
     plain = {token["id"]: token["content"] for token in added if not token.get("special")}
     to_bytes, drop_space = _decoder_rule(description.get("decoder"), where)
     size = max([*vocabulary.values(), *(token["id"] for token in added)], default=-1) + 1
+    if size > MOST_IDS:
+        raise BadInput(f"{where}: its largest id is {size - 1:,}; a vocabulary may have at most {MOST_IDS:,} ids")
     table = [b""] * size
     for text, id in vocabulary.items():
         if id not in specials and id not in plain:

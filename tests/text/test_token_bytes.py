@@ -46,6 +46,11 @@ def test_added_pieces_and_specials():
     assert not drop_space
 
 
+def test_a_wild_id_does_not_fill_the_memory():
+    with pytest.raises(BadInput, match="largest id is 4,000,000,000"):
+        token_table({"model": {"vocab": {"a": 4_000_000_000}}}, "here")
+
+
 @pytest.mark.parametrize(
     "decoder",
     [

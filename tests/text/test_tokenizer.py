@@ -158,6 +158,43 @@ def test_nothing_to_train_on_is_refused():
         Tokenizer.train_bpe(["abc"], 200)
 
 
+def llama_style(folder):
+    """Save a SentencePiece-style tokenizer as a Hugging Face folder: byte fallback, BOS template, truncation on."""
+    from tokenizers import AddedToken, decoders, models, normalizers, processors
+
+    words = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *"▁hatse", "▁h", "at", "▁hat"]
+    vocabulary = {word: id for id, word in enumerate(words)}
+    merges = [("▁", "h"), ("a", "t"), ("▁h", "at")]
+    backend = Backend(models.BPE(vocabulary, merges, unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    backend.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    backend.decoder = decoders.Sequence(steps)
+    backend.add_special_tokens([AddedToken(name, special=True) for name in ("<unk>", "<s>", "</s>")])
+    backend.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    backend.enable_truncation(4)
+    backend.save(str(folder / FILE))
+    (folder / "tokenizer_config.json").write_text('{"eos_token": {"content": "</s>"}}')
+    return backend
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_a_llama_style_folder_is_read_like_the_library_does(tmp_path_factory, text):
+    folder = tmp_path_factory.getbasetemp()
+    raw = llama_style(folder)
+    raw.no_truncation()
+    raw.encode_special_tokens = True
+    tokenizer = Tokenizer.load(folder)
+    assert (tokenizer.kind, tokenizer.end_id, tokenizer.pad_id) == ("huggingface", 2, 2)
+    ids = tokenizer.encode(text)
+    assert ids == raw.encode(text, add_special_tokens=False).ids  # no <s>, not cut at 4
+    assert tokenizer.decode(ids) == text
+    stream = tokenizer.stream()
+    assert "".join([stream.push(id) for id in ids]) + stream.flush() == text
+    assert tokenizer.decode(tokenizer.encode("the </s>")) == "the </s>"
+    assert 2 not in tokenizer.encode("</s>")
+
+
 # Published by OpenAI's encoder.py for these texts.
 GPT2_KNOWN = {
     "Hello world": [15496, 995],
