@@ -67,8 +67,8 @@ def _decoder_rule(decoder: dict | None, where: str):
 
 
 def _steps(decoder: dict | None) -> list[dict]:
-    if decoder is None:
-        return []
+    if not isinstance(decoder, dict):  # none, or a form of it that we do not know
+        return [] if decoder is None else [{"type": "unknown"}]
     return decoder["decoders"] if decoder.get("type") == "Sequence" else [decoder]
 
 
