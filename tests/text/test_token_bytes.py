@@ -54,6 +54,7 @@ def test_a_wild_id_does_not_fill_the_memory():
 @pytest.mark.parametrize(
     "decoder",
     [
+        ["a"],
         {"type": "WordPiece"},
         {"type": "Sequence", "decoders": [{"type": "Strip", "content": "x", "start": 1, "stop": 0}]},
     ],
