@@ -118,7 +118,7 @@ def test_any_label_gives_well_formed_xml(label):
 
 
 def test_labels_are_neither_mathematics_nor_markup():
-    label = "$\\frac{ </text><script>"
+    label = "$\\frac{$ </text><script>"
     svg = draw(Chart("Loss", "nats", (Line(label, ((1, 1.0), (2, 2.0))), Line("_hidden", FALL.points))))
     assert label in words(svg)
     assert "\u200b_hidden" in words(svg)
