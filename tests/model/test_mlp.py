@@ -28,7 +28,9 @@ def make(activation, bias):
 def test_activations_by_their_formulas(activation, bias):
     mlp, x = make(activation, bias), torch.randn(4, 6, dtype=torch.float64)
     wide = mlp.up(x)
-    bent = torch.tensor([[FORMULAS[activation](float(value)) for value in row] for row in wide.detach()], dtype=torch.float64)
+    bent = torch.tensor(
+        [[FORMULAS[activation](float(value)) for value in row] for row in wide.detach()], dtype=torch.float64
+    )
     torch.testing.assert_close(mlp(x), mlp.down(bent), rtol=1e-10, atol=1e-10)
     assert (mlp.up.bias is not None) == (mlp.down.bias is not None) == bias
 
