@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from linnet.core.errors import BadInput
@@ -22,11 +22,9 @@ def save_model(folder: Path, model: Decoder, tokenizer: Tokenizer) -> None:
     """Write model.json, model.safetensors and the tokenizer; each file appears whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(folder)
-    temporary = folder / ".model.safetensors.tmp"
     tied = {"head.weight"} if model.config.tie_embeddings else set()
     tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items() if name not in tied}
-    save_file(tensors, temporary, metadata={"format": "pt", "tokenizer": tokenizer.hash})
-    temporary.replace(folder / "model.safetensors")
+    write_atomic(folder / "model.safetensors", save(tensors, metadata={"format": "pt", "tokenizer": tokenizer.hash}))
     write_atomic(folder / "model.json", json_text(model.config.model_dump(mode="json")))
 
 

@@ -60,6 +60,7 @@ def main(cfg: PretrainConfig) -> Path:
     source = Source(cfg.corpus, cfg.column, cfg.split, held_out=cfg.held_out)
     tokenizer = tokenizer_for(cfg.tokenizer, source, cfg.vocab_size)
     cfg = cfg.but(model=cfg.model.but(vocab_size=tokenizer.vocab_size))
+    Run.check(cfg.out, cfg, "pretrain", cfg.resume)
     if already_done(cfg, "pretrain"):
         return cfg.out
     data = prepare(cfg.corpus, tokenizer, held_out=cfg.held_out, column=cfg.column, split=cfg.split)
@@ -82,9 +83,9 @@ def main(cfg: PretrainConfig) -> Path:
         pace = Pace(model, precision, context, cfg.batch_size * context * cfg.accumulate)
         earlier = [line["held_out_loss"] for line in read_metrics(run.folder) if "held_out_loss" in line]
         stop = EarlyStop(cfg.patience, earlier)
-        # A corpus of one document has no end tokens; a new line is its most natural beginning.
-        prompt = "" if data.train.header.documents > 1 else "\n"
-        sampling = SamplingConfig(max_tokens=min(256, context - 1), seed=cfg.seed)
+        # A corpus of one document has no end tokens to begin after: go on from where its held-out part begins.
+        prompt = "" if data.train.header.documents > 1 else data.held_out.ids[:4].tolist()
+        sampling = SamplingConfig(max_tokens=min(256, context - 4), seed=cfg.seed)
         schedule = partial(factor, cfg.schedule, total=cfg.steps)
         for step in steps(state, objective, schedule, cfg.steps, cfg.accumulate, cfg.clip):
             numbers: dict[str, float] = {}

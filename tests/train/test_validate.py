@@ -1,0 +1,71 @@
+"""Held-out loss: every token once, in any batch size, without touching the model or its mode."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from linnet.batches.shards import Shard, ShardWriter
+from linnet.model.config import ModelConfig
+from linnet.model.decoder import Decoder
+from linnet.train.precision import Precision
+from linnet.train.validate import HeldOut, validate
+
+SMALL = ModelConfig(vocab_size=17, hidden_size=16, num_layers=2, num_heads=2, context_length=8, dropout=0.5)
+FP32 = Precision(torch.float32, torch.device("cpu"))
+
+
+@pytest.fixture
+def shard(tmp_path):
+    ids = np.random.default_rng(0).integers(17, size=101)
+    with ShardWriter(tmp_path / "s", "hash", 17) as writer:
+        writer.write(ids, "x" * 303)
+        writer.end_document()
+    return Shard.open(tmp_path / "s")
+
+
+@pytest.fixture
+def model():
+    model = Decoder(SMALL)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return model
+
+
+def test_equals_the_windows_written_out(shard, model):
+    total, count = 0.0, 0
+    ids = torch.from_numpy(shard.ids.astype(np.int64))
+    with torch.no_grad():
+        for start in range(0, 100, 8):
+            window = ids[start : start + 9]
+            logits = model.eval()(window[None, :-1])[0].double()
+            total -= float(logits.log_softmax(-1).gather(1, window[1:, None]).sum())
+            count += len(window) - 1
+    found = validate(model, shard, FP32)
+    assert found.tokens == count == 100
+    assert found.loss == pytest.approx(total / count, abs=1e-5)
+    assert found.bits_per_byte == pytest.approx(total / count / math.log(2) / 3, abs=1e-5)
+    assert found.perplexity == pytest.approx(math.exp(total / count), rel=1e-5)
+    assert "100 held-out tokens" in found.protocol(8)
+
+
+def test_batch_size_changes_nothing(shard, model):
+    losses = [validate(model, shard, FP32, batch_size=size).loss for size in (1, 3, 8, 100)]
+    assert max(losses) - min(losses) < 1e-6
+
+
+def test_training_mode_and_generator_are_left_as_they_were(shard, model):
+    model.train()
+    before = torch.get_rng_state()
+    validate(model, shard, FP32)
+    assert model.training
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_bound_measures_the_beginning(shard, model):
+    assert validate(model, shard, FP32, batch_size=1, most_tokens=20).tokens == 24
+
+
+def test_perplexity_of_a_hopeless_model_is_a_number():
+    assert math.isfinite(HeldOut(1e6, 1, 1.0).perplexity)
