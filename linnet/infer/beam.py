@@ -56,7 +56,7 @@ def beam_search(
         parents, running = _grow(running, logits[:, :vocabulary], width, stops, finished, length**length_penalty)
         if length == most:
             finished += [Beam(ids, logprob, logprob / most**length_penalty, False) for ids, logprob in running]
-        if length == most or _settled(running, finished, width, length, most, length_penalty):
+        if length == most or settled(running, finished, width, length, most, length_penalty):
             break
         device = model.embedding.weight.device
         cache.select(torch.tensor(parents, device=device))
@@ -96,7 +96,7 @@ def _grow(
     return parents, grown
 
 
-def _settled(
+def settled(
     running: list[tuple[tuple[int, ...], float]],
     finished: list[Beam],
     width: int,

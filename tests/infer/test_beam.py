@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from linnet.core.errors import BadInput
-from linnet.infer.beam import Beam, beam_search
+from linnet.infer.beam import Beam, beam_search, settled
 from linnet.infer.config import SamplingConfig
 from linnet.infer.decode import generate
 from linnet.infer.score import score
@@ -111,6 +111,17 @@ def test_equals_transformers(tmp_path, penalty, stops):
             ends = [place for place, id in enumerate(new) if id in stops]
             assert list(beam.ids) == new[: ends[0] + 1 if ends else None]
             assert beam.score == pytest.approx(rank.item(), abs=1e-4)
+
+
+def test_a_running_beam_is_given_up_only_when_it_cannot_win():
+    done = [Beam((1,), -1.0, -1.0, True), Beam((2,), -0.5, -0.5, True)]
+    running = [((3, 4, 5), -6.0)]
+    # ln p stays -6 at best: at length 12 that is -0.5 a token, better than the worst finished.
+    assert not settled(running, done, width=2, length=3, most=12, penalty=1.0)
+    assert settled(running, done, width=2, length=3, most=5, penalty=1.0)
+    assert settled(running, done, width=2, length=3, most=12, penalty=0.0)
+    assert not settled(running, done, width=3, length=3, most=5, penalty=1.0)
+    assert settled([], done, width=3, length=3, most=5, penalty=1.0)
 
 
 @pytest.mark.parametrize(("width", "most"), [(0, 5), (2, 0)])
