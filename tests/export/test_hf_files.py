@@ -87,3 +87,18 @@ def test_offline_a_hub_name_is_one_clear_line(monkeypatch, tmp_path):
     with pytest.raises(BadInput, match="linnet/no-such-model: no folder here, and the Hugging Face hub") as caught:
         find_folder("linnet/no-such-model")
     assert "\n" not in str(caught.value)
+
+
+def test_a_hub_name_is_read_from_the_local_cache_when_offline(monkeypatch, tmp_path):
+    from huggingface_hub import constants
+
+    commit = "a" * 40
+    snapshot = tmp_path / "models--linnet--toy" / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    save_file({"a": torch.ones(2)}, snapshot / "model.safetensors")
+    refs = tmp_path / "models--linnet--toy" / "refs"
+    refs.mkdir()
+    (refs / "main").write_text(commit)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    assert open_tensors(find_folder("linnet/toy"))["a"].shape == [2]

@@ -260,7 +260,6 @@ def test_compiled_equals_eager_in_logits_and_gradients(name):
         torch.testing.assert_close(parameter.grad, eager[parameter_name], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ours", "window", "window_sinks", "gpt2", "llama_gqa"])
 def test_long_rows_see_over_the_edges_of_blocks(name):
     # 300 tokens are three blocks of queries in the CPU training kernel.
