@@ -72,7 +72,7 @@ class Source:
         return {"version": VERSION, "source": found, "tokenizer": tokenizer.hash, **options}
 
     def _held_out_place(self) -> tuple[str, str]:
-        split = self.held_out_split or "test"
+        split = self.held_out_split or "validation"
         if not is_world(self.corpus):
             return self.corpus, split
         count, seed = world_options(self.corpus)
@@ -95,7 +95,7 @@ def prepare(
 
     The folder's name is a hash of the corpus' content, the tokenizer and the options, so shards never go stale.
     `held_out` is the share kept from training, unless `held_out_split` names a split to hold out as a whole; the
-    small world holds out documents of its own test split. Raises BadInput for a corpus without enough text.
+    small world holds out documents of its own validation split. Raises BadInput for a corpus without enough text.
     """
     source = Source(str(corpus), column, split, encoding, held_out, held_out_split, keep_duplicates)
     key = source.key(tokenizer)

@@ -9,6 +9,7 @@ from linnet.batches import prepare as module
 from linnet.batches.prepare import cache_folder, prepare
 from linnet.core.errors import BadInput
 from linnet.data import text_files
+from linnet.data.world import documents as world_documents
 from linnet.text.tokenizer import Tokenizer
 
 STORIES = [f"Story {number}. A bird sang on day {number * 7}." for number in range(300)]
@@ -98,6 +99,16 @@ def test_another_split_can_be_held_out(tmp_path):
     assert decoded(made.held_out, BPE) == ["three"]
     (tmp_path / "validation.jsonl").write_text('{"text": "four"}')
     assert not prepare(tmp_path, BPE, tmp_path / "cache", held_out_split="validation").reused
+
+
+def test_the_small_world_holds_out_documents_of_its_validation_split(tmp_path):
+    made = prepare("world:60:5", BPE, tmp_path / "cache")
+    assert made.split == "own split"
+    assert decoded(made.train, BPE) == list(world_documents("train", 5, 60))
+    assert decoded(made.held_out, BPE) == list(world_documents("validation", 5, 6))
+    assert prepare("world:60:5", BPE, tmp_path / "cache").reused
+    assert not prepare("world:60:6", BPE, tmp_path / "cache").reused
+    assert prepare("world:60:5", BPE, tmp_path / "cache", held_out=0).held_out is None
 
 
 def test_nothing_held_out(corpus, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from linnet.core.errors import BadInput
 from linnet.data import sources
 from linnet.data.sources import documents, files, identity, rows, world_options
+from linnet.data.world import documents as world_documents
 
 
 def texts(corpus, **options):
@@ -121,6 +122,12 @@ def test_the_small_world_is_written_with_count_and_seed():
         with pytest.raises(BadInput, match=wrong):
             world_options(wrong)
     assert identity("world", "text", "train", "utf-8")["corpus"] == "world"
+
+
+def test_the_small_world_is_a_corpus():
+    assert texts("world:5:3", split="test") == list(world_documents("test", 3, 5))
+    with pytest.raises(BadInput, match='no split "tests"'):
+        texts("world:5", split="tests")
 
 
 def test_real_data_sets_are_read(shared_data):
