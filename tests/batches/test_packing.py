@@ -33,7 +33,7 @@ def best_fit_decreasing(lengths, context):
     return sorted(rooms)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None)
 @given(LENGTHS, st.integers(1, 16))
 def test_rows_equal_the_plain_rule(lengths, context):
     rows = pack(lengths, context)
@@ -43,7 +43,7 @@ def test_rows_equal_the_plain_rule(lengths, context):
     assert rows == pack(list(lengths), context)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None)
 @given(LENGTHS, st.integers(1, 16))
 def test_no_token_is_lost_mixed_or_moved(lengths, context):
     documents = numbered(lengths)
