@@ -1,6 +1,6 @@
 # Linnet: `make help` lists what can be made.
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test check tree clean
+.PHONY: help setup quickstart test check bench tree clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -34,6 +34,9 @@ check: setup  ## Lint, types and the fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/pyrefly check
 	$(PYTEST) -m "not slow"
+
+bench: setup  ## List the measurements behind the README's figures
+	@$(BIN)/python -m bench
 
 tree: setup  ## Write the tree of files into the README
 	$(BIN)/python tests/test_structure.py
