@@ -5,6 +5,7 @@ highest order counts how often an n-gram occurs, each lower one how many differe
 text, M different n-grams of one order, V vocabulary.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,16 +84,19 @@ class NgramModel:
         """Return -ln p [N - 1] of each id but the first."""
         return -np.log(self.probabilities(ids))
 
-    def sample(self, count: int, end_id: int, max_tokens: int, seed: int, after: np.ndarray) -> list[list[int]]:
-        """Draw texts, each up to `end_id` (left out) or `max_tokens`, going on after ids `after` [count, any].
+    def sample(
+        self, count: int, end_id: int, max_tokens: int, seed: int, before: np.ndarray, begin: Sequence[int] = ()
+    ) -> list[list[int]]:
+        """Draw texts that begin with `begin`, each up to `end_id` (left out) or `max_tokens`.
 
-        `after` is what the text before ended with, as in a stream of documents.
+        `before` [count, any] is what stood before each, as in a stream of documents.
         """
         generator = np.random.default_rng(seed)
-        lines = np.asarray(after, dtype=np.int64)
-        texts: list[list[int]] = [[] for _ in range(count)]
+        begun = np.tile(np.array(begin, dtype=np.int64), (count, 1))
+        lines = np.concatenate((np.asarray(before, dtype=np.int64), begun), axis=1)
+        texts = [list(begin) for _ in range(count)]
         going = np.arange(count)
-        for _ in range(max_tokens):
+        for _ in range(max_tokens - len(begin)):
             if not going.size:
                 break
             drawn = self._draw(lines[going], generator)

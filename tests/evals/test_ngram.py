@@ -101,7 +101,7 @@ def test_draws_follow_the_probabilities():
     model = NgramModel.train(text, 3, 7)
     context = text[100:102]
     draws = 20_000
-    drawn = [row[0] for row in model.sample(draws, -1, 1, seed=3, after=np.tile(context, (draws, 1)))]
+    drawn = [row[0] for row in model.sample(draws, -1, 1, seed=3, before=np.tile(context, (draws, 1)))]
     expected = np.array([model.probabilities(np.array([*context, word]))[-1] for word in range(7)]) * draws
     counts = np.bincount(drawn, minlength=7)
     assert ((counts - expected) ** 2 / expected).sum() < 22.5  # 6 degrees of freedom: exceeded once in 1,000 seeds
@@ -113,12 +113,23 @@ def test_texts_end_at_the_end_token():
     model = NgramModel.train(text, 3, 5)
     after = document_ends(text, np.flatnonzero(text == end) + 1, 2, 50, seed=0)
     assert (after[:, -1] == end).all()
-    texts = model.sample(50, end, 30, seed=1, after=after)
+    texts = model.sample(50, end, 30, seed=1, before=after)
     assert all(end not in row for row in texts)
     assert all(len(row) <= 30 for row in texts)
     assert len({tuple(row) for row in texts}) > 5
-    assert texts == model.sample(50, end, 30, seed=1, after=after)
-    assert texts != model.sample(50, end, 30, seed=2, after=after)
+    assert texts == model.sample(50, end, 30, seed=1, before=after)
+    assert texts != model.sample(50, end, 30, seed=2, before=after)
+
+
+def test_texts_begin_as_asked():
+    text = stream(400, 5, seed=2)
+    model = NgramModel.train(text, 3, 5)
+    texts = model.sample(20, 0, 6, seed=1, before=np.tile(text[:2], (20, 1)), begin=[4, 3])
+    assert all(row[:2] == [4, 3] and len(row) <= 6 for row in texts)
+    expected = np.array([model.probabilities(np.array([4, 3, word]))[-1] for word in range(5)])
+    rows = model.sample(5000, -1, 3, seed=1, before=np.tile(text[:2], (5000, 1)), begin=[4, 3])
+    counts = np.bincount([row[2] for row in rows], minlength=5)
+    assert ((counts - 5000 * expected) ** 2 / (5000 * expected)).sum() < 18.5  # 4 degrees of freedom, 1 in 1,000
 
 
 def test_what_new_texts_go_on_after():
