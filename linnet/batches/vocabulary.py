@@ -24,7 +24,7 @@ def tokenizer_for(choice: str, source: Source, vocab_size: int) -> Tokenizer:
     if choice == "bpe":
         return Tokenizer.train_bpe(_texts(source, held_out_too=False), vocab_size)
     if not Path(choice).exists():
-        raise BadInput(f"--tokenizer {choice}: no such folder or file, nor one of {', '.join(KINDS)}.{_hint(choice)}")
+        raise BadInput(f"--tokenizer {choice}: no such folder or file, nor one of {', '.join(KINDS)}.{nearest(choice, KINDS)}")
     return Tokenizer.load(choice)
 
 
@@ -40,12 +40,9 @@ def _texts(source: Source, held_out_too: bool) -> Iterator[str]:
             continue
         yield document.text
         characters += len(document.text)
-        if characters >= MOST_CHARACTERS:
+        if characters >= MOST_CHARACTERS and not held_out_too:
             return
     if held_out_too and source.has_own_held_out():
         for document in source.cleaned(CleaningReport(), held_out=True):
             yield document.text
 
-
-def _hint(choice: str) -> str:
-    return nearest(choice, KINDS)

@@ -93,6 +93,7 @@ def main(cfg: PretrainConfig) -> Path:
                 numbers = {**step.numbers, **pace.numbers(step)}
                 progress.update(step.number, loss=numbers["loss"], **pace.numbers(step))
             if step.every(cfg.eval_every):
+                pace.measure_limit(seconds=0.1)
                 found = validate(model, data.held_out, precision, most_tokens=cfg.eval_tokens)
                 numbers |= {"held_out_loss": found.loss, "held_out_bits_per_byte": found.bits_per_byte}
                 if stop.see(found.loss) and cfg.patience:

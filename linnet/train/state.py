@@ -9,11 +9,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from linnet.batches.batch import Batch
-from linnet.core.errors import BadInput, Failed
+from linnet.core.errors import BadInput
 from linnet.core.files import file_hash, json_text, read_json, replace_folder, write_atomic
 from linnet.model.decoder import Decoder
 from linnet.train.optimizers import Together
 from linnet.train.precision import Precision
+
+PARTS = ("tensors.safetensors", "state.json")  # of a saved state, beside the manifest with their hashes
 
 
 class Batches(Protocol):
@@ -45,8 +47,7 @@ class TrainState:
         with replace_folder(folder) as new:
             save_file({name: t.contiguous() for name, t in self._tensors().items()}, new / "tensors.safetensors")
             write_atomic(new / "state.json", json_text(self._plain()))
-            names = ("tensors.safetensors", "state.json")
-            write_atomic(new / "manifest.json", json_text({name: file_hash(new / name) for name in names}))
+            write_atomic(new / "manifest.json", json_text({name: file_hash(new / name) for name in PARTS}))
 
     def restore(self, folder: Path) -> None:
         """Take back what `save` wrote; raises BadInput naming the file when it is damaged or of another model."""
@@ -107,11 +108,14 @@ class TrainState:
 
 def verify(folder: Path) -> None:
     """Raise BadInput unless every file of a saved state is there with the hash that its manifest names."""
-    for name, expected in read_json(folder / "manifest.json").items():
+    manifest = read_json(folder / "manifest.json")
+    if not isinstance(manifest, dict) or manifest.keys() != set(PARTS):
+        raise BadInput(f"{folder}/manifest.json: damaged (it does not name {' and '.join(PARTS)})")
+    for name in PARTS:
         path = folder / name
         if not path.is_file():
             raise BadInput(f"{path}: missing from the saved state")
-        if file_hash(path) != expected:
+        if file_hash(path) != manifest[name]:
             raise BadInput(f"{path}: damaged (its hash is not the one in manifest.json)")
 
 
@@ -136,7 +140,7 @@ class Checkpoints:
     def restore_newest(self, state: TrainState) -> tuple[Path | None, list[str]]:
         """Restore the newest state that is whole; return it (None if there is none) and a line for each damaged one.
 
-        Raises Failed when states are there and none of them is whole.
+        Raises BadInput when states are there and none of them is whole.
         """
         damaged = []
         for path in reversed(self.found()):
@@ -148,7 +152,7 @@ class Checkpoints:
             state.restore(path)
             return path, damaged
         if damaged:
-            raise Failed(f"{self.folder}: no saved state is whole ({damaged[0]}); start again without --resume")
+            raise BadInput(f"{self.folder}: no saved state is whole ({damaged[0]}); remove it to start from the beginning")
         return None, damaged
 
 

@@ -111,3 +111,13 @@ def test_best_weights_come_back(tmp_path):
             parameter.add_(1)
     best.take(model)
     assert all(torch.equal(a, b) for a, b in zip(kept, model.parameters(), strict=True))
+
+
+def test_the_limit_only_rises():
+    pace = Pace(Decoder(SMALL), Precision(torch.float32, CPU), tokens_per_row=8, tokens_per_step=64)
+    pace.limit = 1e18
+    pace.measure_limit(0.01)
+    assert pace.limit == 1e18
+    pace.limit = 0.0
+    pace.measure_limit(0.01)
+    assert pace.limit > 1e8
