@@ -2,83 +2,23 @@
 
 from typing import NamedTuple
 
-GIRLS = tuple(
-    [
-        "Mira",
-        "Anna",
-        "Lily",
-        "Nora",
-        "Ella",
-        "Ruby",
-        "Ida",
-        "Maya",
-        "Lucy",
-        "Zoe",
-        "Clara",
-        "Emma",
-        "Lena",
-        "Tess",
-        "Vera",
-        "Eva",
-        "Nina",
-        "Sara",
-        "Molly",
-        "Greta",
-    ]
-)
-BOYS = tuple(
-    [
-        "Tom",
-        "Ben",
-        "Max",
-        "Leo",
-        "Sam",
-        "Finn",
-        "Otto",
-        "Paul",
-        "Jack",
-        "Noah",
-        "Hugo",
-        "Karl",
-        "Emil",
-        "Oscar",
-        "Luke",
-        "Theo",
-        "Adam",
-        "Felix",
-        "Henry",
-        "Peter",
-    ]
-)
+GIRLS = (
+    "Mira", "Anna", "Lily", "Nora", "Ella", "Ruby", "Ida", "Maya", "Lucy", "Zoe", "Clara", "Emma", "Lena", "Tess",
+    "Vera", "Eva", "Nina", "Sara", "Molly", "Greta",
+)  # fmt: skip
+BOYS = (
+    "Tom", "Ben", "Max", "Leo", "Sam", "Finn", "Otto", "Paul", "Jack", "Noah", "Hugo", "Karl", "Emil", "Oscar",
+    "Luke", "Theo", "Adam", "Felix", "Henry", "Peter",
+)  # fmt: skip
 NAMES = GIRLS + BOYS
 
-COLOURS = tuple(
-    ["red", "blue", "green", "yellow", "white", "black", "brown", "pink", "purple", "grey", "silver", "golden"]
-)
+COLOURS = ("red", "blue", "green", "yellow", "white", "black", "brown", "pink", "purple", "grey", "silver", "golden")
 FUR = ("black", "white", "brown", "grey")
 
-TOYS = tuple(
-    [
-        "kite",
-        "ball",
-        "drum",
-        "doll",
-        "boat",
-        "bell",
-        "book",
-        "ring",
-        "key",
-        "flute",
-        "whistle",
-        "puppet",
-        "map",
-        "hat",
-        "cup",
-        "ribbon",
-        "mirror",
-        "purse",
-    ]
-)
+TOYS = (
+    "kite", "ball", "drum", "doll", "boat", "bell", "book", "ring", "key", "flute", "whistle", "puppet", "map",
+    "hat", "cup", "ribbon", "mirror", "purse",
+)  # fmt: skip
 CONTAINERS = ("basket", "bucket", "bag", "jug", "bowl", "jar")
 TOOLS = ("hammer", "saw", "rope", "ladder", "brush")
 LIGHTS = ("lamp", "candle", "lantern", "torch")

@@ -207,7 +207,7 @@ DARK: Phrases = {
     "left behind": ("{A his} {T new} was still {P at}.", "{A} had left {T a} {P at}."),
     "dark": ("But it was dark {P at}, and {A} was afraid of the dark.", "But {A} was afraid, for it was dark {P at}."),
     "tell dark": ('"I am afraid of the dark," {A said}.', '"It is too dark for me {P at}," {A said}.'),
-    "shine": ("{B} held up {U}, and it was not dark any more.", "{B} lit {U}, and the dark was gone."),
+    "shine": ("{B} held {U} up, and it was not dark any more.", "{B} lit {U}, and the dark was gone."),
     "end bright": (
         "{A} was never afraid of the dark again, because {B name} had come with {U full}.",
         "That night, {A} thought of {B name} and {U full}, and was not afraid of the dark.",

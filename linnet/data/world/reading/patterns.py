@@ -134,6 +134,6 @@ def _slot(slot: Slot, first: bool) -> str:
     if slot.name in "PQ":
         return _any(tuple(at(noun) for noun in PLACES)) if slot.form == "at" else f"the (?:{_any(tuple(PLACES))})"
     names, pronouns = PERSON_FORMS[slot.form]
-    return ("" if slot.again else names) + (
-        "|".join(w.capitalize() for w in pronouns.split("|")) if first else pronouns
-    )
+    if first:
+        pronouns = "|".join(word.capitalize() for word in pronouns.split("|"))
+    return pronouns if slot.again else names + pronouns

@@ -22,6 +22,12 @@ def _come(w: Scene, s: Bound) -> None:
     s.B.enter(host.place)
 
 
+def _meet(w: Scene, s: Bound) -> None:
+    host = s.A if s.names("A") else next(iter(w.before), None)
+    need(host is not None and len(host.visited) > 1, "place", "nobody has gone anywhere to meet somebody there")
+    _come(w, s)
+
+
 def _is_at(w: Scene, s: Bound) -> None:
     need(s.B.place in (None, s.P), "place", f"{s.B.name} is at the {s.B.place}, not the {s.P}")
     s.B.enter(s.P)
@@ -151,6 +157,7 @@ def _miss(w: Scene, s: Bound) -> None:
     need(s.T.place != s.A.place, "place", f"the {s.T.noun} is there, at the {s.T.place}")
     need(not w.troubled(s.A, "lost"), "order", f"{s.A.name} knows that already")
     w.trouble("lost", s.A, s.T.noun)
+    w.note("missed", s.T.noun, str(s.A.place))
 
 
 def _tell_lost(w: Scene, s: Bound) -> None:
@@ -168,6 +175,7 @@ def _suggest(w: Scene, s: Bound) -> None:
 def _not_there(w: Scene, s: Bound) -> None:
     need(any(t[0] == "lost" and t[2] == s.T.noun for t in w.troubles), "order", f"nobody misses the {s.T.noun}")
     need(s.T.place != w.here(), "place", f"the {s.T.noun} is there")
+    need(not w.has("missed", s.T.noun, w.here()), "order", f"that is known at the {w.here()} already")
 
 
 def _find(w: Scene, s: Bound) -> None:
@@ -190,7 +198,7 @@ EVERYDAY: dict[str, Rule] = {
     "open": _opening,
     "open two": _opening,
     "come": _come,
-    "meet": _come,
+    "meet": _meet,
     "is at": _is_at,
     "go": _go,
     "carry": _carry,

@@ -31,6 +31,8 @@ def _comfort(w: Scene, s: Bound) -> None:
     w.together(s.A, s.B)
     need(w.troubled(s.A, "fear") or w.troubled(s.A, "dark"), "mood", f"{s.A.name} is not afraid")
     need(not w.troubled(s.B), "mood", f"{s.B.name} is afraid too")
+    feared = {t[2] if t[0] == "dark" else w.things[t[2]].place for t in w.troubles if t[0] in ("dark", "fear")}
+    need(s.A.place not in feared, "order", f"{s.B.name} has come along already")
     w.note("comforted", s.B.name, s.A.name)
     w.favour(s.B, s.A)
 
@@ -258,6 +260,7 @@ OF_PEOPLE: dict[str, Rule] = {
     "end brave": _end_brave,
     "want to bake": _want_to_bake, "lack": _lack, "ask for": _ask_for, "give full": _give_full, "bake": _bake,
     "bring back": _bring_back, "taste": _taste, "end bake": _end_bake,
-    "propose": _propose, "count": _count, "hide": _hide, "look": _look, "spot": _spot, "turn": _turn, "end hide": _end_hide,
+    "propose": _propose, "count": _count, "hide": _hide, "look": _look, "spot": _spot, "turn": _turn,
+    "end hide": _end_hide,
     "have some": _have_some, "hungry": _hungry, "share": _share, "left": _left, "eat": _eat, "end share": _end_share,
 }  # fmt: skip

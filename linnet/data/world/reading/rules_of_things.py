@@ -305,7 +305,8 @@ def _end_bright(w: Scene, s: Bound) -> None:
 
 OF_THINGS: dict[str, Rule] = {
     "birthday": _birthday, "plan gift": _plan_gift, "wish": _wish, "admire": _admire, "end gave": _end_gave,
-    "borrow": _borrow, "agree": _agree, "lend": _lend, "give back": _give_back, "praise": _praise, "end back": _end_back,
+    "borrow": _borrow, "agree": _agree, "lend": _lend, "give back": _give_back, "praise": _praise,
+    "end back": _end_back,
     "like": _like, "like too": _like_too, "offer": _offer, "swap": _swap, "end swap": _end_swap,
     "see": _see, "wonder": _wonder, "ask whose": _ask_whose, "deny": _deny, "tell where": _tell_where, "claim": _claim,
     "task": _task, "promise": _promise, "deliver": _deliver, "end errand": _end_errand,

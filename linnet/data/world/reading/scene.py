@@ -94,9 +94,8 @@ class Scene:
 
     def has(self, *fact: str) -> bool:
         """Say whether something happened; an empty word stands for anything."""
-        return any(
-            len(f) == len(fact) and all(b in ("", a) for a, b in zip(f, fact, strict=True)) for f in self.happened
-        )
+        known = (f for f in self.happened if len(f) == len(fact))
+        return any(all(asked in ("", word) for word, asked in zip(f, fact, strict=True)) for f in known)
 
     def remember(self, *fact: str) -> None:
         """Need that something happened."""

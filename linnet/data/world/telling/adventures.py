@@ -163,8 +163,11 @@ def share(tell: Teller, a: str, noun: str, p: str) -> None:
     kept = have - given
     tell.say("open", A=a, P=p)
     tell.say("have some", A=a, many=Many(have, noun))
-    tell.maybe(0.5, "go", A=a, P=q)
-    tell.say(tell.pick(("come", "meet")), A=a, B=b)
+    if tell.rng.random() < 0.5:
+        tell.say("go", A=a, P=q)
+        tell.say("meet", A=a, B=b)
+    else:
+        tell.say("come", A=a, B=b)
     tell.say("hungry", B=b)
     tell.say("share", A=a, B=b, many=Many(given, noun))
     tell.maybe(0.7, "thank", A=b, B=a)

@@ -13,16 +13,16 @@ PRONOUN_SHARE, COLOUR_SHARE, CONNECTIVE_SHARE = 0.6, 0.5, 0.35
 PRONOUNS = {"": ("he", "she"), "him": ("him", "her"), "his": ("his", "her")}
 SPEAKING = ("said", "asked", "cried")
 
-# Who is at P after an event, and who holds what after it (None: nobody).
+# Who is at P after an event, and who holds what after it ("": nobody).
 MOVES = {
     **dict.fromkeys(("open", "go", "carry", "go back", "carry back", "flee", "bring back"), "A"),
     **dict.fromkeys(("open two", "go together"), "AB"),
     "is at": "B",
 }
-HOLDERS: dict[str, dict[str, str | None]] = {
+HOLDERS: dict[str, dict[str, str]] = {
     **{event: {"T": "A"} for event in ("own", "take", "give full", "give back")},
     **{event: {"T": "B"} for event in ("give", "take and give", "lend")},
-    **{event: {"T": None} for event in ("leave", "flee")},
+    **{event: {"T": ""} for event in ("leave", "flee")},
     "swap": {"T": "B", "U": "A"},
     "wrap": {"U": "A"},
 }
