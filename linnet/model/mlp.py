@@ -24,6 +24,11 @@ class _SquaredReLU(torch.autograd.Function):
         return (grads[0] * positive).mul_(2)
 
 
+def squared_relu(x: Tensor) -> Tensor:
+    """Return max(x, 0)^2."""
+    return F.relu(x).square() if torch.compiler.is_compiling() else _SquaredReLU.apply(x)
+
+
 class MLP(nn.Module):
     """Widen, bend, narrow; SwiGLU multiplies by a second, gating projection."""
 
@@ -42,4 +47,4 @@ class MLP(nn.Module):
             return self.down(F.silu(self.gate(x)) * wide)
         if self.activation in ("gelu", "gelu_exact"):
             return self.down(F.gelu(wide, approximate="tanh" if self.activation == "gelu" else "none"))
-        return self.down(_SquaredReLU.apply(wide))
+        return self.down(squared_relu(wide))
