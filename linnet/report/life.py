@@ -1,0 +1,107 @@
+"""The page of a life: what came out, what it wrote while it learned, curves, cost of each stage, what to try next."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from linnet.core.files import read_json
+from linnet.core.run import Run, read_metrics
+from linnet.data.world import check_story
+from linnet.report import run_folder
+from linnet.report.curves import Level, curves
+from linnet.report.page import (
+    Command,
+    Commands,
+    Curves,
+    Headline,
+    Headlines,
+    Sample,
+    Samples,
+    duration,
+    stages_table,
+    write_page,
+)
+
+SHOWN = 6  # stories on the page
+
+
+def write_life_page(
+    folder: Path, stages: Mapping[str, Path], measured: Mapping[str, Any], stories: Sequence[str]
+) -> Path:
+    """Write `index.html` over finished stages; `measured` is what `linnet evaluate` found, `stories` what was sampled.
+
+    Raises BadInput naming the file when a run folder is not whole.
+    """
+    training = stages["pretrain"]
+    levels = [Level(row["name"], row["bits_per_byte"]) for row in measured["baselines"] if row["shown"]]
+    return write_page(
+        folder,
+        Headlines("What came out", headlines(training, measured)),
+        Samples(
+            "What it wrote while it learned",
+            run_folder.before_midway_after(run_folder.samples(training)),
+            "One sample at each of three moments, always from the same seed; nothing is picked by hand.",
+        ),
+        Curves("How it learned", tuple(curves({"model": training}, levels))),
+        Samples(
+            "What it writes now",
+            tuple(judged(story) for story in stories[:SHOWN]),
+            f"The first {min(SHOWN, len(stories))} of {len(stories)} sampled stories, each with the checker's verdict.",
+        ),
+        run_folder.facts(training),
+        stages_table([run_folder.stage(name, stage) for name, stage in stages.items()]),
+        run_folder.files_table(folder, stages.values()),
+        Commands("What to try next", next_commands(training)),
+        title="A language model of your own",
+        lead="All on this page was made on this machine: the tokenizer, the model, its stories and its measures.",
+    )
+
+
+def headlines(training: Path, measured: Mapping[str, Any]) -> tuple[Headline, ...]:
+    """Return the numbers to read first, each beside what trivial means reach."""
+    result, steps = Run.result(training), read_metrics(training)
+    writing, ngram = measured["writing"], measured["ngram_writing"]
+    beside = ", ".join(f"{row['name']} {row['bits_per_byte']:.3f}" for row in measured["baselines"] if row["shown"])
+    speeds = sorted(line["tokens_per_second"] for line in steps if "tokens_per_second" in line)
+    shares = sorted(line["matmul_share"] for line in steps if "matmul_share" in line)
+    seconds = read_json(training / "record.json")["wall_clock_seconds"]
+    return (
+        Headline(
+            "Held-out bits per byte",
+            f"{measured['held_out']['bits_per_byte']:.3f}",
+            beside,
+            measured["held_out"]["protocol"],
+        ),
+        Headline(
+            "Consistent stories",
+            f"{writing['share']:.1%}",
+            f"95% interval {writing['share_low']:.1%} to {writing['share_high']:.1%}; n-gram {ngram['share']:.1%}",
+            measured["writing_protocol"],
+        ),
+        Headline("New stories", f"{1 - writing['memorised']:.1%}", f"{writing['distinct']:.1%} of them differ"),
+        Headline("Training time", duration(seconds), f"{result['steps']:,} steps, {result['tokens']:,} tokens"),
+        Headline(
+            "Speed",
+            f"{speeds[len(speeds) // 2]:,.0f} tokens/s",
+            f"{shares[len(shares) // 2]:.0%} of what this machine's matrix products reach",
+            "median of the logged steps; the limit was measured in the same run",
+        ),
+    )
+
+
+def judged(story: str) -> Sample:
+    """Return a story with what the checker says of it."""
+    verdict = check_story(story)
+    problems = tuple(f"{problem.sentence} ({problem.reason})" for problem in verdict.problems)
+    return Sample(story, "consistent" if verdict.ok else f"{len(problems)} problems", problems)
+
+
+def next_commands(training: Path) -> tuple[Command, ...]:
+    """Return what to type next, and why."""
+    return (
+        Command(f'linnet generate {training} --prompt "One sunny day, Mira"', "Let it go on from words of yours."),
+        Command(f"linnet generate {training} --interactive", "Write a story in turns with it."),
+        Command("linnet pretrain --corpus my-book.txt --out runs/my-book", "Train on a text of your own."),
+        Command(f"linnet evaluate {training} --corpus my-book.txt", "Measure it on text it has never seen."),
+        Command(f"tensorboard --logdir {training}", "Look at the curves in TensorBoard."),
+    )
