@@ -10,13 +10,17 @@ import torch
 from torch import Tensor
 
 from linnet.core.errors import BadInput
+from linnet.infer.config import SamplingConfig
+from linnet.infer.decode import Completion, prompt_ids
 from linnet.infer.rows import check_prompts, goes_beyond_context, prefill, read
+from linnet.infer.score import score
 from linnet.model.decoder import Decoder
+from linnet.text.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
 class Beam:
-    """A continuation: ids (a stop id included), ln p of all of them, and the score it is ranked by."""
+    """A continuation: ids (a stop id included), ln p of them all, and the score it is ranked by."""
 
     ids: tuple[int, ...]
     logprob: float
@@ -63,6 +67,32 @@ def beam_search(
         last = torch.tensor([[ids[-1]] for ids, _ in running], device=device)
         logits = read(model, last, cache)[:, -1]
     return sorted(finished, key=lambda beam: -beam.score)[:width]
+
+
+def beam_texts(
+    model: Decoder,
+    tokenizer: Tokenizer,
+    prompt: str | Sequence[int],
+    sampling: SamplingConfig,
+    width: int,
+    count: int = 1,
+    length_penalty: float = 1.0,
+    begin: bool = True,
+) -> list[Completion]:
+    """Return the `count` best continuations of a prompt as texts, best first; of `sampling` only max_tokens counts.
+
+    Raises BadInput when more are asked for than there are beams, and for stop strings, which beams cannot obey.
+    """
+    if count > width or sampling.stop:
+        raise BadInput(f"a beam search of width {width} gives at most {width} texts, and obeys no stop strings")
+    ids = prompt_ids(tokenizer, prompt, begin)
+    ends = [] if tokenizer.metadata.end is None else [tokenizer.end_id]
+    found = beam_search(model, ids, width, sampling.max_tokens, ends, length_penalty, tokenizer.vocab_size)[:count]
+    scores = score(model, [ids] * len(found), [beam.ids for beam in found])
+    return [
+        Completion(tokenizer.decode(beam.ids), beam.ids, scored.logprobs, "stop" if beam.stopped else "length")
+        for beam, scored in zip(found, scores, strict=True)
+    ]
 
 
 def _grow(

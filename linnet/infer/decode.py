@@ -4,7 +4,7 @@ A row's text depends on the weights, the seed, its own prompt and which copy of 
 beside it (up to rounding: a matrix product of another shape may round a logit otherwise).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -62,10 +62,22 @@ def generate(
     batch_size: int = 64,
 ) -> list[Completion]:
     """Return a completion for each prompt, in order; arguments and errors are those of `stream`."""
-    events: list[list[Event]] = [[] for _ in prompts]
-    for event in stream(model, tokenizer, prompts, sampling, stop_ids=stop_ids, begin=begin, batch_size=batch_size):
-        events[event.row].append(event)
-    return [_completion(row) for row in events]
+    events = stream(model, tokenizer, prompts, sampling, stop_ids=stop_ids, begin=begin, batch_size=batch_size)
+    return list(completions(events))
+
+
+def completions(events: Iterable[Event]) -> Iterator[Completion]:
+    """Yield the completions of a stream in the order of the prompts, each as soon as it and those before are whole."""
+    rows: dict[int, list[Event]] = {}
+    whole: dict[int, Completion] = {}
+    following = 0
+    for event in events:
+        rows.setdefault(event.row, []).append(event)
+        if event.finish_reason is not None:
+            whole[event.row] = _completion(rows.pop(event.row))
+        while following in whole:
+            yield whole.pop(following)
+            following += 1
 
 
 def stream(
@@ -78,7 +90,7 @@ def stream(
     begin: bool = True,
     batch_size: int = 64,
 ) -> Iterator[Event]:
-    """Yield an event for each token as it is chosen, at most `batch_size` rows at once.
+    """Return an iterator of events, one for each token as it is chosen, at most `batch_size` rows at once.
 
     A prompt is a text, which `begin` lets begin a document (after the token that stands before one), or ids, taken
     as they are. `stop_ids` are the tokens that end a row, by default the tokenizer's end token. Without a tokenizer
@@ -89,6 +101,17 @@ def stream(
     rows = [prompt_ids(tokenizer, prompt, begin) for prompt in prompts]
     check_prompts(rows, model.config)
     stops = frozenset(_default_stops(tokenizer) if stop_ids is None else stop_ids)
+    return _events(model, tokenizer, rows, sampling, stops, batch_size)  # what is wrong with a prompt is said at once
+
+
+def _events(
+    model: Decoder,
+    tokenizer: Tokenizer | None,
+    rows: list[list[int]],
+    sampling: SamplingConfig,
+    stops: frozenset[int],
+    batch_size: int,
+) -> Iterator[Event]:
     copies = count_copies(rows)
     for first in range(0, len(rows), batch_size):
         part = slice(first, first + batch_size)

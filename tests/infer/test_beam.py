@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from linnet.core.errors import BadInput
-from linnet.infer.beam import Beam, beam_search, settled
+from linnet.infer.beam import Beam, beam_search, beam_texts, settled
 from linnet.infer.config import SamplingConfig
 from linnet.infer.decode import generate
 from linnet.infer.score import score
-from tests.infer.networks import network
+from tests.infer.networks import bpe, network
 
 LENGTH, STOP, VOCABULARY = 4, 0, 3
 
@@ -128,3 +128,19 @@ def test_a_running_beam_is_given_up_only_when_it_cannot_win():
 def test_nonsense_is_refused(width, most):
     with pytest.raises(BadInput, match="at least 1"):
         beam_search(network(), [1], width, most)
+
+
+def test_beams_as_texts():
+    tokenizer = bpe()
+    model = network(vocab_size=tokenizer.vocab_size)
+    sampling = SamplingConfig(max_tokens=6)
+    prompt = [tokenizer.end_id, *tokenizer.encode("the")]
+    beams = beam_search(model, prompt, 4, 6, [tokenizer.end_id], 1.0)
+    texts = beam_texts(model, tokenizer, "the", sampling, 4, 2)
+    assert [text.ids for text in texts] == [beam.ids for beam in beams[:2]]
+    assert [sum(text.logprobs) for text in texts] == pytest.approx([beam.logprob for beam in beams[:2]], abs=1e-4)
+    assert [text.text for text in texts] == [tokenizer.decode(beam.ids) for beam in beams[:2]]
+    with pytest.raises(BadInput, match="at most 4 texts"):
+        beam_texts(model, tokenizer, "the", sampling, 4, 5)
+    with pytest.raises(BadInput, match="stop strings"):
+        beam_texts(model, tokenizer, "the", sampling.but(stop=("x",)), 4)

@@ -7,7 +7,7 @@ import torch
 
 from linnet.core.errors import BadInput
 from linnet.infer.config import SamplingConfig
-from linnet.infer.decode import generate, prompt_ids, start_id, stream
+from linnet.infer.decode import completions, generate, prompt_ids, start_id, stream
 from linnet.text.tokenizer import Tokenizer
 from tests.infer.networks import bpe, network
 
@@ -124,3 +124,23 @@ def test_stories260k_writes_the_published_text(shared_data):
     prompt, ids = expected["prompt_ids"], expected["greedy_ids"]
     done = generate(import_hf(folder), None, [prompt], SamplingConfig(temperature=0, max_tokens=len(ids)))[0]
     assert list(done.ids) == ids
+
+
+def test_completions_come_in_order_and_as_soon_as_they_can(model, tokenizer):
+    sampling = SamplingConfig(max_tokens=10, seed=6)
+    seen = []
+
+    def watched():
+        for event in stream(model, tokenizer, WORDS, sampling, batch_size=2):
+            seen.append(event.row)
+            yield event
+
+    found = completions(watched())
+    first = next(found)
+    assert max(seen) <= 1  # the second batch has not begun
+    assert [first, *found] == generate(model, tokenizer, WORDS, sampling, batch_size=2)
+
+
+def test_a_bad_prompt_is_refused_before_anything_is_written(model, tokenizer):
+    with pytest.raises(BadInput):
+        stream(model, tokenizer, ["a", "bird " * 70], SamplingConfig())
