@@ -30,6 +30,8 @@ COMMANDS = {
     "generate": "Let a model write: from a prompt, or in turns with you.",
     "evaluate": "Measure a model on text it has not seen.",
 }
+# A command is a file in recipes/, but for the one that runs the others.
+HOMES = {"quickstart": "linnet.pipeline"}
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 USERS_TO_MEND = frozenset(
     {
@@ -53,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     try:
         _run(words)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is None where it was closed (`>&-`)
+            sys.stdout.flush()
         return DONE
     except BrokenPipeError:  # the reader of our output has left, as in `linnet generate RUN | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -85,6 +88,9 @@ def verdict(error: BaseException) -> tuple[int, str]:
 def _run(words: list[str]) -> None:
     from cyclopts.exceptions import CycloptsError
 
+    for word in words:
+        if any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise BadInput(f"{word!r}: not UTF-8, and so no name that a run could record; rename the file")
     chosen = next((word for word in words if not word.startswith("-")), None)
     try:
         _app(chosen)(words or ["--help"])
@@ -131,9 +137,10 @@ def recipe_command(name: str) -> Callable[..., None]:
 
     Raises BadInput for a command whose recipe is not part of this version.
     """
-    if importlib.util.find_spec(f"linnet.recipes.{name}") is None:
+    home = HOMES.get(name, f"linnet.recipes.{name}")
+    if importlib.util.find_spec(home) is None:
         raise BadInput(f"{name}: not part of linnet {__version__}")
-    recipe = importlib.import_module(f"linnet.recipes.{name}")
+    recipe = importlib.import_module(home)
     return command(name, recipe.main)
 
 

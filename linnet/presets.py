@@ -10,7 +10,7 @@ def nano() -> Life:
     """Seconds on a CPU: every part at its smallest, for tests."""
     model = {"context_length": 64, "num_layers": 2, "hidden_size": 64, "num_heads": 2, "ngram_buckets": 1024}
     pretrain = {
-        "corpus": "world:400",
+        "corpus": "world/stories:400",
         "vocab_size": 512,
         "model": model,
         "steps": 30,
@@ -19,14 +19,14 @@ def nano() -> Life:
         "eval_tokens": 4096,
         "save_every": 10,
     }
-    return {"pretrain": pretrain, "quickstart": {"stories": 8, "baseline_stories": 8}}
+    return {"pretrain": pretrain, "quickstart": {"pretrain": pretrain, "stories": 8}}
 
 
 def tiny() -> Life:
     """The quick start: minutes on two CPU cores, 3.3M weights, stories that hold together."""
     model = {"context_length": 256, "num_layers": 4, "hidden_size": 256, "num_heads": 2, "ngram_buckets": 16384}
     pretrain = {
-        "corpus": "world:40000",
+        "corpus": "world/stories:60000",
         "vocab_size": 1024,
         "model": model,
         "steps": 400,
@@ -36,7 +36,7 @@ def tiny() -> Life:
         "save_every": 100,
         "log_every": 5,
     }
-    return {"pretrain": pretrain, "quickstart": {}}
+    return {"pretrain": pretrain, "quickstart": {"pretrain": pretrain}}
 
 
 def small() -> Life:

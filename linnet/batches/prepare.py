@@ -14,7 +14,7 @@ from linnet.core.errors import BadInput
 from linnet.core.files import json_text, read_json, replace_folder
 from linnet.data.cleaning import CleaningReport, clean
 from linnet.data.document import Document
-from linnet.data.sources import WORLD, documents, identity, is_world, world_options
+from linnet.data.sources import documents, identity, is_world, world_options
 from linnet.data.split import Split, plan_split
 from linnet.text.tokenizer import Tokenizer
 
@@ -34,6 +34,19 @@ class Prepared:
     report: CleaningReport
     split: str
     reused: bool
+
+    def check_length(self, corpus: str, context: int) -> None:
+        """Raise BadInput, naming the corpus, when it is too short for a window to learn or a token to measure."""
+        if self.train.tokens < context + 1:
+            raise BadInput(
+                f"{corpus}: too short, {self.train.tokens:,} tokens to train on; a window of context {context} needs "
+                f"{context + 1}: use more text or a smaller --model.context-length"
+            )
+        if self.held_out is not None and self.held_out.tokens < 2:
+            raise BadInput(
+                f"{corpus}: too short, {self.held_out.tokens} token held out; nothing can be measured on it: "
+                "use more text or a larger --held-out"
+            )
 
     def data_hashes(self) -> dict[str, str]:
         """Return the hashes of the tokens, for run records."""
@@ -75,8 +88,9 @@ class Source:
         split = self.held_out_split or "validation"
         if not is_world(self.corpus):
             return self.corpus, split
-        count, seed = world_options(self.corpus)
-        return f"{WORLD}:{max(1, round(count * self.held_out))}:{seed}", split
+        _, count, seed = world_options(self.corpus)
+        place = self.corpus.partition(":")[0]
+        return f"{place}:{max(1, round(count * self.held_out))}:{seed}", split
 
 
 def prepare(
@@ -122,7 +136,7 @@ def _found(place: Path, tokenizer: Tokenizer) -> Prepared | None:
         return None
     try:
         return _opened(place, tokenizer, reused=True)
-    except BadInput:  # damaged: made anew
+    except (BadInput, KeyError, TypeError):  # damaged: made anew
         return None
 
 

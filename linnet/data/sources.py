@@ -2,6 +2,7 @@
 
 import glob
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,13 +54,18 @@ def rows(corpus: str | Path, split: str = "train", encoding: str = "utf-8") -> I
 
 def files(corpus: str, split: str = "train") -> list[Path]:
     """Return the files a corpus names, sorted; raises BadInput, with the nearest name, when there are none."""
-    path = Path(corpus).expanduser()
+    path = Path(os.path.expanduser(corpus))  # unlike Path.expanduser, leaves an unknown `~name` alone
+    if not corpus:
+        raise BadInput("the corpus has an empty name; give a file, a folder or the built-in corpus: world")
     if path.is_dir():
         return _files_of_folder(path, split)
     found = [path] if path.exists() else [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
     found = [file for file in found if not file.is_dir()]
     if not found:
         raise BadInput(f"{corpus}: no such file, folder or data set.{_nearest_path(path)}")
+    for file in found:
+        if not file.is_file():
+            raise BadInput(f"{file}: not a regular file; a corpus is read several times, so save it as a file first")
     if split != "train":
         raise BadInput(
             f'{corpus}: a file has no split "{split}"; give a folder with {split}.jsonl, or leave the split out'
@@ -84,8 +90,8 @@ def identity(corpus: str | Path, column: str, split: str, encoding: str) -> dict
 
 
 def is_world(corpus: str) -> bool:
-    """Say whether a corpus is the small world: `world`, `world:COUNT` or `world:COUNT:SEED`."""
-    return corpus == WORLD or corpus.startswith(f"{WORLD}:")
+    """Say whether a corpus is the small world: `world[/KIND+KIND][:COUNT[:SEED]]`, such as `world/stories:5000`."""
+    return re.match(rf"{WORLD}($|[:/])", corpus) is not None and not Path(corpus).exists()
 
 
 def _documents(corpus: str, column: str, split: str, encoding: str) -> Iterator[Document]:
@@ -105,7 +111,7 @@ def _documents(corpus: str, column: str, split: str, encoding: str) -> Iterator[
 
 
 def _is_on_hub(corpus: str) -> bool:
-    return is_hub_name(corpus) and not Path(corpus).expanduser().exists()
+    return is_hub_name(corpus) and not os.path.exists(os.path.expanduser(corpus))
 
 
 def _files_of_folder(folder: Path, split: str) -> list[Path]:
@@ -149,20 +155,21 @@ def _nearest_path(path: Path) -> str:
 def _world_documents(corpus: str, split: str) -> Iterator[Document]:
     from linnet.data.world import documents as world_documents
 
-    count, seed = world_options(corpus)
-    for text in world_documents(split, seed, count):
+    kinds, count, seed = world_options(corpus)
+    for text in world_documents(split, seed, count, kinds):
         yield Document(text, corpus)
 
 
-def world_options(corpus: str) -> tuple[int, int]:
-    """Return (documents, seed) of `world[:COUNT[:SEED]]`; raises BadInput for anything else."""
-    numbers = corpus.split(":")[1:]
+def world_options(corpus: str) -> tuple[list[str] | None, int, int]:
+    """Return (kinds or None for all, documents, seed) of a world's name; raises BadInput for anything else."""
+    place, *numbers = corpus.split(":")
     if len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
-        raise BadInput(f"{corpus}: the small world is written world, world:COUNT or world:COUNT:SEED")
+        raise BadInput(f"{corpus}: the small world is written world, world/KIND, world:COUNT or world:COUNT:SEED")
     count, seed = (int(number) for number in [*numbers, *(str(WORLD_DOCUMENTS), "0")[len(numbers) :]])
     if count < 1:
         raise BadInput(f"{corpus}: a corpus needs at least 1 document")
-    return count, seed
+    kinds = place.partition("/")[2]
+    return kinds.split("+") if kinds else None, count, seed
 
 
 def _world_code_hash() -> str:

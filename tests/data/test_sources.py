@@ -137,3 +137,14 @@ def test_real_data_sets_are_read(shared_data):
     assert len(files(f"{shared_data}/gutenberg/*.gz")) == 12
     (shakespeare,) = texts(shared_data / "tinyshakespeare" / "input.txt")
     assert len(shakespeare) == 1_115_394
+
+
+def test_a_kind_of_the_small_world_can_be_named():
+    from linnet.data.world import documents as world_documents
+
+    found = [document.text for document in documents("world/stories:5:3")]
+    assert found == list(world_documents("train", 3, 5, ["stories"]))
+    with pytest.raises(BadInput, match='"storys".*"stories"'):
+        list(documents("world/storys:5"))
+    with pytest.raises(BadInput, match="world:COUNT"):
+        list(documents("world/stories:many"))
