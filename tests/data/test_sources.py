@@ -115,9 +115,9 @@ def test_identity_follows_the_content(corpus, monkeypatch):
 
 
 def test_the_small_world_is_written_with_count_and_seed():
-    assert world_options("world") == (sources.WORLD_DOCUMENTS, 0)
-    assert world_options("world:7") == (7, 0)
-    assert world_options("world:7:3") == (7, 3)
+    assert world_options("world") == (None, sources.WORLD_DOCUMENTS, 0)
+    assert world_options("world:7") == (None, 7, 0)
+    assert world_options("world:7:3") == (None, 7, 3)
     for wrong in ("world:x", "world:1:2:3", "world:-1", "world:0"):
         with pytest.raises(BadInput, match=wrong):
             world_options(wrong)
