@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from linnet.data.world.checker import Tally, Verdict
 
-KINDS = ("stories",)
+KINDS = (
+    "stories", "facts", "sums", "reviews", "dialogues", "documents", "questions", "instructions", "preferences",
+    "cloze", "choices",
+)  # fmt: skip
 # Every story begins with this word and no other document does: a prompt that asks for a story.
 STORY_START = "One"
 
