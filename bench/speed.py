@@ -135,7 +135,8 @@ def measure(shape: Shape, who: list[Entry], asked: argparse.Namespace) -> dict[s
                 first = player.step()
             print(f"  ready: {entry.name} ({first['seconds']:.2f} s a step)", flush=True)
             players.append(player)
-        for _ in range(asked.rounds):
+        for number in range(asked.rounds):
+            print(f"  round {number + 1} of {asked.rounds}", flush=True)
             for player in players:
                 limit = matmul_limit(limit_of)
                 done[player.name].append({**player.step(), "limit": limit})
