@@ -2,13 +2,17 @@
 
 import lzma
 import zlib
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from linnet import metrics
 from linnet.batches.shards import Shard
 from linnet.evals.ngram import NgramModel
+from linnet.evals.shard_text import text_of
+from linnet.evals.writing import ngram_stories, writing_quality
 from linnet.text.tokenizer import Tokenizer
 
 MOST_TRAIN_BYTES = 2**24  # of training text, from its end, shown to a compressor: xz needs 12 bytes of memory for each
@@ -24,16 +28,22 @@ class Baseline:
     protocol: str
 
 
-def text_of(shard: Shard, tokenizer: Tokenizer, most_bytes: int | None = None) -> bytes:
-    """Return the text of a shard (of its end), a zero byte for each end token: what a model has to predict too."""
-    pieces = [tokenizer.token_bytes(id) for id in range(tokenizer.vocab_size)]
-    if tokenizer.metadata.end is not None:
-        pieces[tokenizer.end_id] = b"\0"
-    if most_bytes is None:
-        return b"".join(map(pieces.__getitem__, shard.ids.tolist()))
-    # A token has at least one byte (specials apart): so many tokens hold enough.
-    text = b"".join(map(pieces.__getitem__, shard.ids[-most_bytes:].tolist()))
-    return text[-most_bytes:]
+def measure_baselines(
+    train: Shard,
+    held_out: Shard,
+    tokenizer: Tokenizer,
+    order: int = 5,
+    stories: int = 0,
+    seed: int = 0,
+    known: Collection[str] | None = None,
+) -> list[dict[str, Any]]:
+    """Return the numbers of all baselines as JSON values; `stories` are sampled from the n-gram model and checked."""
+    baseline, model = ngram(train, held_out, tokenizer, order)
+    found: list[dict[str, Any]] = [asdict(result) for result in (*compression(train, held_out, tokenizer), baseline)]
+    if stories:
+        texts = ngram_stories(model, train, tokenizer, stories, seed)
+        found[-1]["writing"] = writing_quality(texts, known).numbers()
+    return found
 
 
 def compression(train: Shard, held_out: Shard, tokenizer: Tokenizer) -> list[Baseline]:

@@ -79,6 +79,14 @@ class HeldOut:
         """Return the bootstrap interval of the bits per byte over blocks of text."""
         return metrics.bootstrap_interval(self.block_nats / np.log(2), self.block_bytes, confidence=confidence)
 
+    def against(self, other: "HeldOut") -> metrics.Comparison | None:
+        """Compare the bits per byte with another model's on the same text, block by block; None when it is another."""
+        same = self.text_bytes == other.text_bytes and len(self.block_nats) == len(other.block_nats)
+        if not same or self.protocol.apart != other.protocol.apart:
+            return None
+        bits, other_bits = self.block_nats / np.log(2), other.block_nats / np.log(2)
+        return metrics.compare_paired(bits, other_bits, other.block_bytes, higher_is_better=False)
+
     def numbers(self) -> dict[str, Any]:
         """Return what to publish, as JSON values: the number and the protocol, never one without the other."""
         low, high = self.interval()

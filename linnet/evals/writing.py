@@ -8,7 +8,6 @@ from linnet import metrics
 from linnet.batches.shards import Shard
 from linnet.core.errors import BadInput
 from linnet.data.world import STORY_START, check_stories
-from linnet.evals.baselines import text_of
 from linnet.evals.ngram import NgramModel, document_ends
 from linnet.infer.config import SamplingConfig
 from linnet.infer.decode import generate
@@ -57,7 +56,10 @@ class Writing:
 
 
 def writing_quality(texts: Sequence[str], known: Collection[str] | None = None) -> Writing:
-    """Check stories; `known` are the texts of the training data (see `known_texts`). Raises BadInput for none."""
+    """Check stories; `known` are the texts of the training data, to see which were only remembered.
+
+    Raises BadInput when there are no stories.
+    """
     if not texts:
         raise BadInput("no stories to check: ask for at least one")
     tally = check_stories(texts)
@@ -95,9 +97,3 @@ def ngram_stories(
     before = document_ends(train.ids, train.starts, max(1, model.order - 1), count, seed)
     texts = model.sample(count, tokenizer.end_id, NGRAM_TOKENS, seed, before, begin)
     return [tokenizer.decode(ids) for ids in texts]
-
-
-def known_texts(train: Shard, tokenizer: Tokenizer) -> set[str]:
-    """Return the documents of a shard as texts, to see what was only remembered."""
-    documents = text_of(train, tokenizer).split(b"\0")
-    return {document.decode("utf-8", errors="replace").strip() for document in documents}

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from linnet.evals.baselines import compression, ngram, text_of, uniform
+from linnet.evals.baselines import compression, ngram, uniform
+from linnet.evals.shard_text import text_of
 from linnet.text.tokenizer import Tokenizer
 from tests.evals.shards import TEXTS, write_shard
 from tests.infer.networks import bpe

@@ -6,7 +6,8 @@ from linnet.batches.shards import Shard
 from linnet.core.errors import BadInput
 from linnet.data.world import STORY_START, documents
 from linnet.evals.ngram import NgramModel
-from linnet.evals.writing import known_texts, ngram_stories, sample_stories, writing_quality
+from linnet.evals.shard_text import known_texts
+from linnet.evals.writing import ngram_stories, sample_stories, writing_quality
 from linnet.metrics import wilson_interval
 from linnet.text.tokenizer import Tokenizer
 from tests.evals.shards import write_shard

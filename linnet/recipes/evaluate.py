@@ -1,0 +1,144 @@
+"""Measure models on text they have not seen: bits per byte beside simple baselines, and stories through the checker."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from linnet.core.config import Config, OptionalFloat, OptionalInt, Positional
+from linnet.core.errors import BadInput
+
+if TYPE_CHECKING:
+    from linnet.batches.shards import Shard
+    from linnet.evals.heldout import HeldOut
+
+FILE = "evaluation.json"
+
+
+class EvaluateConfig(Config):
+    """Choices of `linnet evaluate`."""
+
+    runs: Annotated[tuple[Path, ...], Positional()] = ()
+    """Folders of finished runs: the models; the later ones are compared with the first."""
+    corpus: str | None = None
+    """Text whose held-out part is measured; by default each run's own."""
+    column: str = "text"
+    """Column of the text in JSONL, CSV and Parquet rows of --corpus."""
+    split: str = "train"
+    """Split of a data set given as --corpus."""
+    held_out: OptionalFloat = Field(default=None, ge=0, le=0.5)
+    """Share of the text that is held out; by default as in the run."""
+    held_out_split: str | None = None
+    """Split of --corpus to measure as a whole, such as test."""
+    context: OptionalInt = Field(default=None, ge=1)
+    """Tokens in a window; by default what the model was trained with."""
+    stride: OptionalInt = Field(default=None, ge=1)
+    """Tokens from one window to the next; fewer than the context give each token more to go on and take longer."""
+    documents: Literal["auto", "stream", "apart"] = "auto"
+    """One stream with end tokens between documents, or each by itself; auto is as the run was trained."""
+    max_tokens: OptionalInt = Field(default=None, ge=2)
+    """Measure only that many tokens; none is all."""
+    batch_size: int = Field(default=16, ge=1)
+    """Windows at once; changes the speed, not the result."""
+    baselines: bool = False
+    """Measure gzip, xz and an n-gram model on the same text."""
+    ngram_order: int = Field(default=5, ge=1, le=8)
+    """Tokens in an n-gram of the baseline."""
+    writing: int = Field(default=0, ge=0, le=1_000_000)
+    """Stories to sample and check (for models of the small world); 0 is none."""
+    temperature: float = Field(default=1.0, ge=0, le=100)
+    """Temperature of the stories."""
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    """Seed of the stories."""
+    csv: Path | None = None
+    """Write the table to this CSV file too."""
+    device: str = "auto"
+    """Where to compute: auto, cpu, cuda, cuda:1, mps."""
+    dtype: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Type of weights and products."""
+    threads: OptionalInt = Field(default=None, ge=1)
+    """CPU threads; none leaves the choice to torch."""
+    json_output: bool = Field(default=False, alias="json")
+    """Print everything as JSON, protocols included."""
+
+
+def main(cfg: EvaluateConfig) -> None:
+    """Print a table, a row for each run and baseline, and leave evaluation.json in each run folder."""
+    from dataclasses import asdict
+
+    from linnet.core.console import logger
+    from linnet.core.device import set_threads
+    from linnet.core.files import json_text, write_atomic
+    from linnet.evals.table import csv_text, result_row, text_table
+
+    if not cfg.runs:
+        raise BadInput("name at least one run folder: linnet evaluate RUN")
+    if cfg.baselines and cfg.max_tokens:
+        raise BadInput("--baselines are measured on all of the held-out text: leave out --max-tokens")
+    set_threads(cfg.threads)
+    results, first = {}, None
+    for run in cfg.runs:
+        result, measured, text_hash = evaluate(cfg, run, is_first=first is None)
+        first = first or (measured, text_hash)
+        if text_hash != first[1]:
+            logger.warning("%s was measured on another text than %s; give one --corpus", run, cfg.runs[0])
+        elif measured is not first[0] and (comparison := measured.against(first[0])) is not None:
+            result["against_first"] = {"first": str(cfg.runs[0]), **asdict(comparison)}
+        write_atomic(run / FILE, json_text(result))
+        results[str(run)] = result
+    simple = {baseline["name"]: baseline for baseline in results[str(cfg.runs[0])].get("baselines", [])}
+    rows = [result_row(name, result) for name, result in {**results, **simple}.items()]
+    if cfg.csv is not None:
+        write_atomic(cfg.csv, csv_text(rows))
+    if cfg.json_output:
+        print(json.dumps(results, indent=2, ensure_ascii=False))
+        return
+    protocols = {name: result["held_out"]["protocol"] for name, result in results.items()}
+    protocols |= {name: baseline["protocol"] for name, baseline in simple.items()}
+    print(text_table(rows), *(f"{name}: {protocol}" for name, protocol in protocols.items()), sep="\n")
+
+
+def evaluate(cfg: EvaluateConfig, run: Path, is_first: bool) -> tuple[dict[str, Any], "HeldOut", str]:
+    """Measure one run, the first with baselines; return its numbers, the measurement and the hash of the text."""
+    from linnet.artifacts import load_model
+    from linnet.core.device import pick_device, pick_dtype
+    from linnet.core.files import read_json
+    from linnet.evals.baselines import measure_baselines
+    from linnet.evals.heldout import measure
+    from linnet.evals.shard_text import known_texts
+    from linnet.evals.writing import sample_stories, writing_quality
+
+    device = pick_device(cfg.device)
+    model, tokenizer = load_model(run, device, pick_dtype(cfg.dtype, device))
+    config = read_json(run / "config.json") if (run / "config.json").is_file() else {}
+    corpus, train, held_out = held_out_text(cfg, run, config, tokenizer)
+    apart = cfg.documents == "apart" or (cfg.documents == "auto" and config.get("packing") is True)
+    size = {"context": cfg.context, "stride": cfg.stride, "max_tokens": cfg.max_tokens}
+    measured = measure(model, held_out, tokenizer, apart=apart, batch_size=cfg.batch_size, **size)
+    result: dict[str, Any] = {"corpus": corpus, "dtype": cfg.dtype, "held_out": measured.numbers()}
+    known = known_texts(train, tokenizer) if cfg.writing else None
+    if cfg.writing:
+        stories = sample_stories(model, tokenizer, cfg.writing, cfg.seed, temperature=cfg.temperature)
+        result["writing"] = writing_quality(stories, known).numbers()
+    if cfg.baselines and is_first:
+        result["baselines"] = measure_baselines(
+            train, held_out, tokenizer, cfg.ngram_order, cfg.writing, cfg.seed, known
+        )
+    return result, measured, held_out.header.text_hash
+
+
+def held_out_text(cfg: EvaluateConfig, run: Path, config: Any, tokenizer: Any) -> tuple[str, "Shard", "Shard"]:
+    """Return the corpus' name, its training and its held-out shard, cut by the run's tokenizer."""
+    from linnet.batches.prepare import prepare
+
+    source = config if cfg.corpus is None else dict(cfg)
+    corpus = source.get("corpus")
+    if corpus is None:
+        raise BadInput(f"{run}: does not say what it was trained on; name a text with --corpus")
+    share = config.get("held_out", 0.1) if cfg.held_out is None else cfg.held_out
+    where = {"column": source.get("column", "text"), "split": source.get("split", "train")}
+    data = prepare(corpus, tokenizer, held_out=share, held_out_split=cfg.held_out_split, **where)
+    if data.held_out is None:
+        raise BadInput(f"{corpus}: nothing is held out; give a --held-out share above 0, or a --held-out-split")
+    return corpus, data.train, data.held_out
