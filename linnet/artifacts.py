@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from linnet.core.errors import BadInput
-from linnet.core.files import json_text, read_json, write_atomic
+from linnet.core.files import file_hash, json_text, read_json, write_atomic
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
 from linnet.text.tokenizer import Tokenizer
@@ -50,12 +50,22 @@ def load_model(
         )
     if tokenizer.vocab_size > config.vocab_size:
         raise BadInput(f"{folder}: the tokenizer has {tokenizer.vocab_size} ids, the model {config.vocab_size}")
+    _check_hash(folder)
     try:
         tensors = load_file(path, device="cpu")
     except (SafetensorError, OSError) as error:
         raise BadInput(f"{path}: cannot be read, cut short or damaged ({error})") from None
+    mixtures = sum(map(config.layer_is_mixture, range(config.num_layers)))
+    if config.num_layers + mixtures * config.num_experts > len(tensors):  # before thousands of modules are built
+        raise BadInput(
+            f"{path}: {len(tensors)} tensors are too few for this architecture; is model.json of this model?"
+        )
     with torch.device("meta"):
-        model = Decoder(config)
+        try:
+            model = Decoder(config)
+        except (TypeError, RuntimeError, OverflowError) as error:
+            raise BadInput(f"{folder / 'model.json'}: no network can be built so ({error})") from None
+    check_weights(model, tensors, path)  # before memory is taken for what model.json claims
     model.to_empty(device="cpu")
     model.tie()
     load_weights(model, tensors, path)
@@ -64,9 +74,14 @@ def load_model(
 
 def load_weights(model: Decoder, tensors: dict[str, Tensor], where: Path) -> None:
     """Copy tensors into the model by name; raises BadInput for the first missing, unknown or misshapen one."""
-    own = model.state_dict()
-    if model.config.tie_embeddings:
-        own.pop("head.weight")
+    check_weights(model, tensors, where)
+    for name, parameter in _own(model).items():
+        parameter.copy_(tensors[name])
+
+
+def check_weights(model: Decoder, tensors: dict[str, Tensor], where: Path) -> None:
+    """Raise BadInput for the first tensor that is missing, unknown, misshapen or not of floating-point numbers."""
+    own = _own(model)
     if missing := sorted(own.keys() - tensors.keys()):
         raise BadInput(f"{where}: has no {missing[0]} ({len(missing)} missing); not the weights of this architecture")
     if unknown := sorted(tensors.keys() - own.keys()):
@@ -75,7 +90,26 @@ def load_weights(model: Decoder, tensors: dict[str, Tensor], where: Path) -> Non
         if tensors[name].shape != parameter.shape:
             shapes = f"{list(tensors[name].shape)}, the architecture {list(parameter.shape)}"
             raise BadInput(f"{where}: {name} has shape {shapes}")
-        parameter.copy_(tensors[name])
+        if not tensors[name].is_floating_point():
+            raise BadInput(f"{where}: {name} holds {tensors[name].dtype}, not floating-point numbers")
+
+
+def _own(model: Decoder) -> dict[str, Tensor]:
+    own = model.state_dict()
+    if model.config.tie_embeddings:
+        own.pop("head.weight")
+    return own
+
+
+def _check_hash(folder: Path) -> None:
+    """Raise BadInput when a finished run's weights are not those that its result.json was written over."""
+    if not (folder / "result.json").is_file():
+        return
+    result = read_json(folder / "result.json")
+    files = result.get("files") if isinstance(result, dict) else None
+    said = files.get("model.safetensors") if isinstance(files, dict) else None
+    if said is not None and said != file_hash(folder / "model.safetensors"):
+        raise BadInput(f"{folder}/model.safetensors: damaged or replaced (its hash is not the one in result.json)")
 
 
 def _metadata(path: Path) -> dict[str, str]:

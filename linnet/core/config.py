@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from linnet.core.errors import BadInput, nearest
 
@@ -13,6 +13,14 @@ class Config(BaseModel):
 
     # An alias is only the option's spelling: files and code use the field's name.
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, validate_by_name=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_empty_path(cls, value: Any, about: ValidationInfo) -> Any:
+        # Path("") is the current folder: what an unset variable of the shell must not come to mean.
+        if value == "" and cls.model_fields[about.field_name or ""].annotation is Path:
+            raise ValueError("is empty; give a path")
+        return value
 
     def but(self, **changes: Any) -> Self:
         """Return a copy with some fields changed, validated again; raises BadInput for a bad value."""

@@ -78,11 +78,19 @@ def says_when_full(folder: str | Path) -> Generator[None]:
     """Turn "no space left" anywhere inside into one BadInput line that names the folder and the remedy."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if not _is_full(error):
             raise
         free = _free_space(Path(folder))
         raise BadInput(f"{folder}: the disk is full ({free}); free some space or write elsewhere (--out)") from error
+
+
+def _is_full(error: Exception) -> bool:
+    """Say whether an error is "no space left"; safetensors passes the system's number on in words only."""
+    codes = (errno.ENOSPC, errno.EDQUOT)
+    if isinstance(error, OSError):
+        return error.errno in codes
+    return any(f"(os error {code})" in str(error) for code in codes)
 
 
 def file_hash(path: str | Path) -> str:

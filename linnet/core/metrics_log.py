@@ -27,8 +27,9 @@ class MetricsLog:
         self.path = Path(folder) / NAME
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            # A POSIX lock belongs to the process: it ends with it, also on `kill -9`.
-            fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Ends with this descriptor, also on `kill -9`. (A POSIX lock would end as soon as anything in this process
+            # reads the file and closes it again, as `cut_after` and `read_metrics` do.)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(self._descriptor)
             raise BadInput(

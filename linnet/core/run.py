@@ -74,13 +74,20 @@ class Run:
             folder.mkdir(parents=True, exist_ok=True)
             log = MetricsLog(folder)
             run = cls(folder, config, track, record, log)
-            if resume and (folder / "record.json").is_file() and not cls.finished(folder):
-                run._continue_record()
-            else:
-                run._clear()
-            write_atomic(folder / "config.json", json_text(record["config"]))
-            run._write_record()
+            try:
+                run._begin(resume)
+            except BaseException:
+                log.close()
+                raise
         return run
+
+    def _begin(self, resume: bool) -> None:
+        if resume and (self.folder / "record.json").is_file() and not self.finished(self.folder):
+            self._continue_record()
+        else:
+            self._clear()
+        write_atomic(self.folder / "config.json", json_text(self._record["config"]))
+        self._write_record()
 
     @staticmethod
     def check(folder: str | Path, config: Config, recipe: str, resume: bool = False) -> None:
@@ -186,13 +193,19 @@ class Run:
         """Return the numbers of a finished run; raises BadInput when it is not finished."""
         if not Run.finished(folder):
             raise BadInput(f"{folder}: no finished run is here (no result.json)")
-        return read_json(Path(folder) / "result.json")["numbers"]
+        result = read_json(Path(folder) / "result.json")
+        if not isinstance(result, dict) or not isinstance(result.get("numbers"), dict):
+            raise BadInput(f"{folder}/result.json: damaged (no numbers in it)")
+        return result["numbers"]
 
     def _write_record(self) -> None:
         write_atomic(self.folder / "record.json", json_text(self._record))
 
     def _continue_record(self) -> None:
         before = read_json(self.folder / "record.json")
+        parts = {"parents": dict, "data": dict, "started": str, "resumed": list}
+        if not isinstance(before, dict) or not all(isinstance(before.get(name), kind) for name, kind in parts.items()):
+            raise BadInput(f"{self.folder / 'record.json'}: damaged, so the run cannot go on; choose another --out")
         for kind in ("parents", "data"):
             for name in before[kind].keys() & self._record[kind].keys():
                 if before[kind][name] != self._record[kind][name]:
@@ -215,6 +228,8 @@ def differences(folder: str | Path, config: Config, recipe: str) -> list[str]:
     folder = Path(folder)
     there = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
     record = read_json(folder / "record.json") if (folder / "record.json").is_file() else {}
+    if not isinstance(there, dict) or not isinstance(record, dict):
+        return ["its config.json or record.json is damaged"]
     if record.get("recipe", recipe) != recipe:
         return [f"it is a {record['recipe']} run"]
     here = config.model_dump(mode="json")

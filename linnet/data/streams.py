@@ -56,7 +56,10 @@ def blocks(path: Path, encoding: str = "utf-8") -> Iterator[str]:
     with opened(path) as file:
         first = True
         while data := file.read(BLOCK_BYTES):
-            text = decoder.decode(data)
+            try:
+                text = decoder.decode(data)
+            except UnicodeError as error:  # UTF-16 without its mark, or a codec that knows no "replace"
+                raise BadInput(f"{path}: cannot be read as {encoding} ({error})") from None
             if first:
                 _refuse_binary(path, data, text, encoding)
                 first = False
@@ -100,10 +103,13 @@ def _decoded_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
 def _decoder(encoding: str) -> codecs.IncrementalDecoder:
     utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
     try:
+        b"".decode(encoding)  # refuses codecs that are not of text, such as rot13
         make = codecs.getincrementaldecoder("utf-8-sig" if utf8 else encoding)
-    except LookupError:
-        raise BadInput(f'there is no encoding "{encoding}"; try utf-8, latin-1 or utf-16') from None
-    return make(errors="surrogateescape" if utf8 else "replace")
+        decoder = make(errors="surrogateescape" if utf8 else "replace")
+        decoder.decode(b"")
+    except (LookupError, ValueError):
+        raise BadInput(f'there is no encoding "{encoding}" of text; try utf-8, latin-1 or utf-16') from None
+    return decoder
 
 
 def _refuse_binary(path: Path, data: bytes, text: str, encoding: str) -> None:

@@ -64,7 +64,9 @@ def main(cfg: PretrainConfig) -> Path:
     if already_done(cfg, "pretrain"):
         return cfg.out
     data = prepare(cfg.corpus, tokenizer, held_out=cfg.held_out, column=cfg.column, split=cfg.split)
+    assert data.held_out is not None  # the share held out is above 0
     context = cfg.model.context_length
+    data.check_length(cfg.corpus, context)
     rows = PackedRows if cfg.packing else Windows
     batches = rows(data.train, cfg.batch_size, context, cfg.seed)
     model = Decoder(cfg.model, torch.Generator().manual_seed(cfg.seed)).to(precision.device)
@@ -84,8 +86,8 @@ def main(cfg: PretrainConfig) -> Path:
         earlier = [line["held_out_loss"] for line in read_metrics(run.folder) if "held_out_loss" in line]
         stop = EarlyStop(cfg.patience, earlier)
         # A corpus of one document has no end tokens to begin after: go on from where its held-out part begins.
-        prompt = "" if data.train.header.documents > 1 else data.held_out.ids[:4].tolist()
-        sampling = SamplingConfig(max_tokens=min(256, context - 4), seed=cfg.seed)
+        prompt = "" if data.train.header.documents > 1 else data.held_out.ids[: min(4, max(1, context // 2))].tolist()
+        sampling = SamplingConfig(max_tokens=max(1, min(256, context - 4)), seed=cfg.seed)
         schedule = partial(factor, cfg.schedule, total=cfg.steps)
         for step in steps(state, objective, schedule, cfg.steps, cfg.accumulate, cfg.clip):
             numbers: dict[str, float] = {}

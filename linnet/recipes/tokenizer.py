@@ -54,14 +54,14 @@ def main(cfg: TokenizerConfig) -> Path | dict[str, Any]:
     source = Source(cfg.corpus, cfg.column, cfg.split, cfg.encoding, cfg.held_out)
     report, sample = _read(source)  # before the run folder is touched: a wrong corpus leaves nothing behind
     tokenizer = tokenizer_for(cfg.tokenizer or cfg.kind, source, cfg.vocab_size)
-    run = Run.start(cfg.out, cfg, recipe="tokenizer", track="none")
-    tokenizer.save(run.folder)
-    numbers = describe(tokenizer, sample)
-    for name, value in numbers.items():
-        logger.info("%-20s %s", name.replace("_", " "), f"{value:,}" if isinstance(value, int) else value)
-    logger.info("corpus               %s", report.line())
-    logger.info("sample               %s", cut(tokenizer, sample[0][:80])["pieces"])
-    run.finish(**numbers, **report.numbers())
+    with Run.start(cfg.out, cfg, recipe="tokenizer", track="none") as run:
+        tokenizer.save(run.folder)
+        numbers = describe(tokenizer, sample)
+        for name, value in numbers.items():
+            logger.info("%-20s %s", name.replace("_", " "), f"{value:,}" if isinstance(value, int) else value)
+        logger.info("corpus               %s", report.line())
+        logger.info("sample               %s", cut(tokenizer, sample[0][:80])["pieces"])
+        run.finish(**numbers, **report.numbers())
     return run.folder
 
 

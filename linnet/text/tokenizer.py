@@ -22,6 +22,7 @@ END, PAD, TURN_START, TURN_END = "<|end|>", "<|pad|>", "<|im_start|>", "<|im_end
 SPECIALS = (END, PAD, TURN_START, TURN_END)
 # Names other families give to the token between documents, in the order they are looked for.
 KNOWN_ENDS = (END, "<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|im_end|>")
+KINDS = ("characters", "bpe", "gpt2", "huggingface")
 PIECE = 2**16  # characters encoded at once: long texts then use all cores
 
 
@@ -56,10 +57,13 @@ class Tokenizer:
         self._backend.no_truncation()
         self._backend.no_padding()
         self._source = source
-        self._table, self._drop_space = token_table(description, where)
-        added = description.get("added_tokens") or []
-        self.specials: dict[str, int] = {token["content"]: token["id"] for token in added if token.get("special")}
-        self._cuts_like_gpt2 = byte_level.is_gpt2_pattern(description)
+        try:
+            self._table, self._drop_space = token_table(description, where)
+            added = description.get("added_tokens") or []
+            self.specials: dict[str, int] = {token["content"]: token["id"] for token in added if token.get("special")}
+            self._cuts_like_gpt2 = byte_level.is_gpt2_pattern(description)
+        except (KeyError, TypeError, AttributeError, IndexError) as error:  # a form that the library lets pass
+            raise BadInput(f"{where}: not a usable tokenizer.json ({type(error).__name__}: {error})") from None
         end = end or next((name for name in KNOWN_ENDS if name in self.specials), None)
         digest = hashlib.sha256(byte_level.canonical(description)).hexdigest()
         self.metadata = Metadata(kind, len(self._table), trained_characters, end, digest)
@@ -258,10 +262,13 @@ def _read_text(path: Path) -> str:
 
 def _read_metadata(path: Path) -> Metadata:
     values: Any = read_json(path, max_bytes=2**16)
-    try:
-        return Metadata(**values)
-    except TypeError:
-        raise BadInput(f"{path}: not the metadata of a tokenizer (fields {list(Metadata.__annotations__)})") from None
+    fields = Metadata.__annotations__
+    if not isinstance(values, dict) or values.keys() != fields.keys():
+        raise BadInput(f"{path}: not the metadata of a tokenizer (fields {list(fields)})")
+    wrong = [name for name, kind in fields.items() if not isinstance(values[name], kind)]
+    if wrong or values["kind"] not in KINDS:
+        raise BadInput(f"{path}: not the metadata of a tokenizer (look at {', '.join(wrong) or 'kind'})")
+    return Metadata(**values)
 
 
 def _declared_end(folder: Path) -> str | None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from linnet.core.allocator import keep_freed_memory
@@ -111,6 +112,9 @@ class Best:
         """Put the kept weights back into the model, if any were kept."""
         path = self.folder / "w.safetensors"
         if path.is_file():
-            weights = load_file(path)
+            try:
+                weights = load_file(path)
+            except SafetensorError as error:
+                raise BadInput(f"{path}: the best weights cannot be read, cut short or damaged ({error})") from None
             for name, parameter in model.named_parameters():
                 parameter.copy_(weights[name])

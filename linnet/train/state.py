@@ -152,7 +152,9 @@ class Checkpoints:
             state.restore(path)
             return path, damaged
         if damaged:
-            raise BadInput(f"{self.folder}: no saved state is whole ({damaged[0]}); remove it to start from the beginning")
+            raise BadInput(
+                f"{self.folder}: no saved state is whole ({damaged[0]}); remove it to start from the beginning"
+            )
         return None, damaged
 
 

@@ -68,6 +68,11 @@ def test_another_process_is_refused_while_this_one_writes(log, tmp_path):
     program = f"from linnet.core.metrics_log import MetricsLog; MetricsLog({str(tmp_path)!r})"
     refused = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert "another process is writing this run" in refused.stderr
+    # Reading the file, as a resumed run does, must not let the lock go.
+    log.cut_after(5)
+    read_metrics(tmp_path)
+    refused = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "another process is writing this run" in refused.stderr
     log.close()
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
 

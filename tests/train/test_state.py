@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 
-from linnet.core.errors import BadInput, Failed
+from linnet.core.errors import BadInput
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
 from linnet.train.config import OptimizerConfig
@@ -123,7 +123,7 @@ def test_when_none_is_whole_it_says_so(tmp_path):
     state, saved = make_state("muon"), Checkpoints(tmp_path)
     train(state, 2)
     damage(saved.save(state) / "tensors.safetensors", "flip")
-    with pytest.raises(Failed, match="no saved state is whole"):
+    with pytest.raises(BadInput, match="no saved state is whole"):
         saved.restore_newest(state)
 
 
