@@ -74,14 +74,14 @@ NEED_NAMES = tuple(NEEDS)
 
 
 def row(rng: Random, split: Split, index: int) -> dict[str, Any]:
-    """Return `goal`, `sol1`, `sol2`, `label` (0: the first works); need, both tools and the place decide the split."""
+    """Return `goal`, `sol1`, `sol2`, `label` (0: the first works); need, place, thing and colour decide the split."""
     while True:
         name = rng.choice(NEED_NAMES)
         need = NEEDS[name]
-        right, wrong, where = rng.choice(need.right), rng.choice(need.wrong), rng.choice(need.where)
-        if split_of("choices", name, right, wrong, where) == split:
+        right, colour, where = rng.choice(need.right), rng.choice(COLOURS), rng.choice(need.where)
+        if split_of("choices", name, where, right, colour) == split:
             break
-    colour = rng.choice(COLOURS)
+    wrong = rng.choice(need.wrong)
     solutions = [need.way.replace("{tool}", f"{colour} {tool}") for tool in (right, wrong)]
     label = rng.randrange(2)
     goal = rng.choice(need.goals).replace("{where}", where)

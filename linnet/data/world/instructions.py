@@ -114,14 +114,14 @@ TASK_NAMES = (*TASKS, ANSWER)
 
 def row(rng: Random, split: Split, index: int) -> dict[str, Any]:
     """Return `instruction`, `input`, `output`; the task and its words decide the split."""
-    while True:
-        name = rng.choice(TASK_NAMES)
-        if name == ANSWER:
-            fact = facts.row(rng, split, index)
-            return {"instruction": fact["question"], "input": fact["statement"], "output": fact["answer"]}
+    name = rng.choice(TASK_NAMES)
+    if name == ANSWER:
+        fact = facts.row(rng, split, index)
+        return {"instruction": fact["question"], "input": fact["statement"], "output": fact["answer"]}
+    task = TASKS[name](rng)
+    while split_of("instructions", name, *task.key) != split:
         task = TASKS[name](rng)
-        if split_of("instructions", name, *task.key) == split:
-            return {"instruction": task.instruction, "input": task.input, "output": task.output}
+    return {"instruction": task.instruction, "input": task.input, "output": task.output}
 
 
 def text(row: dict[str, Any]) -> str:
