@@ -24,8 +24,19 @@ def save_model(folder: Path, model: Decoder, tokenizer: Tokenizer) -> None:
     tokenizer.save(folder)
     tied = {"head.weight"} if model.config.tie_embeddings else set()
     tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items() if name not in tied}
-    write_atomic(folder / "model.safetensors", save(tensors, metadata={"format": "pt", "tokenizer": tokenizer.hash}))
+    write_atomic(folder / "model.safetensors", stable_bytes(tensors, {"format": "pt", "tokenizer": tokenizer.hash}))
     write_atomic(folder / "model.json", json_text(model.config.model_dump(mode="json")))
+
+
+def stable_bytes(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
+    """Return a safetensors file whose bytes depend on its content only: the library orders metadata by chance."""
+    data = save(tensors, metadata=metadata)
+    end = 8 + struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:end])
+    header["__metadata__"] = metadata
+    ordered = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(end - 8)
+    assert len(ordered) == end - 8
+    return data[:8] + ordered + data[end:]
 
 
 def load_model(

@@ -99,3 +99,10 @@ def test_a_renamed_tensor_is_refused(folder):
     save_file(tensors, path)
     with pytest.raises(BadInput, match=r"embedding\.weight"):
         load_model(folder)
+
+
+def test_the_same_weights_are_the_same_bytes(tmp_path):
+    """The order of metadata was once left to chance, and equal weights had different hashes."""
+    for number in range(8):
+        save_model(tmp_path / str(number), Decoder(SMALL), TOKENIZER)
+    assert len({(tmp_path / str(number) / "model.safetensors").read_bytes() for number in range(8)}) == 1

@@ -83,13 +83,17 @@ def packed_batch(rows: Sequence[Sequence[Segment]], documents: Sequence[np.ndarr
 
 
 class PackedRows:
-    """Batches of packed rows of a shard, without end; the n-th is a pure function of (seed, n), as in `Windows`."""
+    """Batches of packed rows of a shard, without end; the n-th is a pure function of (seed, n), as in `Windows`.
+
+    Each document begins with the end token of the one before, as it does when a model writes: so its first token is
+    learned too, and its own end token is only a target.
+    """
 
     def __init__(self, shard: Shard, batch_size: int, context: int, seed: int):
         self.shard = shard
         self.batch_size, self.context, self.seed = batch_size, context, seed
-        self.rows = pack(np.diff(shard.starts.astype(np.int64)).tolist(), context)
         self._documents = _Documents(shard)
+        self.rows = pack(np.diff(shard.starts.astype(np.int64)).tolist(), context)
         identity = {"context": context, "packed": True, "data": [shard.header.data_hash]}
         self._cursor = Cursor(len(self.rows), batch_size, seed, identity)
 
@@ -124,13 +128,15 @@ class PackedRows:
 
 
 class _Documents(Sequence[np.ndarray]):
-    """The documents of a shard as a sequence, read from the map when asked for."""
+    """The documents of a shard as a sequence, read from the map when asked for, each after an end token."""
 
     def __init__(self, shard: Shard):
         self._shard = shard
+        # A single document is a stream without end tokens.
+        self._begin = shard.document(0)[-1:] if shard.header.documents > 1 else shard.ids[:0]
 
     def __len__(self) -> int:
         return self._shard.header.documents
 
     def __getitem__(self, number):
-        return self._shard.document(number)
+        return np.concatenate((self._begin, self._shard.document(number)))

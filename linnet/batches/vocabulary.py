@@ -24,7 +24,8 @@ def tokenizer_for(choice: str, source: Source, vocab_size: int) -> Tokenizer:
     if choice == "bpe":
         return Tokenizer.train_bpe(_texts(source, held_out_too=False), vocab_size)
     if not Path(choice).exists():
-        raise BadInput(f"--tokenizer {choice}: no such folder or file, nor one of {', '.join(KINDS)}.{nearest(choice, KINDS)}")
+        kinds = f"{', '.join(KINDS)}.{nearest(choice, KINDS)}"
+        raise BadInput(f"--tokenizer {choice}: no such folder or file, nor one of {kinds}")
     return Tokenizer.load(choice)
 
 

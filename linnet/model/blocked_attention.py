@@ -26,7 +26,6 @@ def attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, window: int 
     bias = None
     if mask is not None:
         bias = torch.zeros(mask.shape, dtype=q.dtype, device=q.device).masked_fill_(~mask, float("-inf"))
-        bias = bias.expand(batch, heads, tokens, tokens).reshape(batch * heads, tokens, tokens)
     out, _ = _forward(q.reshape(flat), k.reshape(flat), v.reshape(flat), bias, window or 0)
     return out.view(q.shape)
 
@@ -57,7 +56,8 @@ def _forward(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, window: int) 
     for start, end, first in _blocks(q.shape[1], window):
         scores = torch.bmm(scaled[:, start:end], k[:, first:end].transpose(1, 2))
         if bias is not None:
-            scores += bias[:, start:end, first:end]
+            # [B or 1, 1, T, T] serves all heads of its row without being copied for each.
+            scores.view(bias.shape[0], -1, *scores.shape[1:]).add_(bias[:, :, start:end, first:end])
         elif window:
             scores += _edge_bias(start, end, first, window, q)
         else:

@@ -119,6 +119,8 @@ def main(cfg: PretrainConfig) -> Path:
         save_model(cfg.out, model, tokenizer)
         run.finish(
             steps=state.step,
+            parameters=sum(parameter.numel() for parameter in model.parameters()),
+            train_documents=data.train.header.documents,
             tokens=state.step * pace.tokens_per_step,
             held_out_loss=last.loss,
             held_out_perplexity=last.perplexity,

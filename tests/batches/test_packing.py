@@ -99,7 +99,11 @@ def test_each_row_once_an_epoch(shard):
     for epoch in range(3):
         seen = [rows.next() for _ in range(len(rows.rows))]
         ids = torch.cat([batch.ids[batch.documents >= 0] for batch in seen])
-        assert sorted(ids.tolist()) == sorted(shard.ids.tolist()), epoch
+        targets = torch.cat([batch.targets[batch.documents >= 0] for batch in seen])
+        assert sorted(targets.tolist()) == sorted(shard.ids.tolist()), epoch  # each token is learned once
+        ends = shard.ids[shard.starts[1:].astype(int) - 1].tolist()
+        begins = [int(shard.ids[shard.starts[1].astype(int) - 1])] * len(ends)
+        assert sorted(ids.tolist() + ends) == sorted(shard.ids.tolist() + begins), epoch
     assert rows.filled == shard.tokens / (len(rows.rows) * 8)
 
 
