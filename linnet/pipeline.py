@@ -90,7 +90,7 @@ def measure(cfg: EvaluateConfig, out: Path) -> None:
     from linnet.report.life import SHOWN
 
     with Run.start(out, cfg, "evaluation", parents=cfg.runs, track="none") as run:
-        result, _, _ = evaluate(cfg, cfg.runs[0])
+        result, _, _ = evaluate(cfg, cfg.runs[0], is_first=True)
         # The first of the stories that were checked: a text depends on the seed and its number only.
         texts = sample_stories(*load_model(cfg.runs[0]), SHOWN, cfg.seed, temperature=cfg.temperature)
         run.finish(**result, texts=texts)

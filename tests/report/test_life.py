@@ -1,0 +1,76 @@
+"""The page of a life: numbers beside their baselines, verdicts of the real checker, nothing from outside."""
+
+import pytest
+
+from linnet.core.errors import BadInput
+from linnet.core.files import json_text, read_json
+from linnet.data.world import rows
+from linnet.report.life import beside, headlines, judged, next_commands, write_life_page
+from tests.report.material import make_run
+
+WRITING = {"stories": 200, "consistent": 190, "share": 0.95, "share_low": 0.91, "share_high": 0.97}
+MEASURED = {
+    "held_out": {"bits_per_byte": 0.187, "protocol": "677,669 tokens, windows of 256"},
+    "writing": {**WRITING, "distinct": 1.0, "memorised": 0.02},
+    "baselines": [
+        {"name": "gzip", "bits_per_byte": 2.31},
+        {"name": "xz", "bits_per_byte": 2.11},
+        {"name": "5-gram", "bits_per_byte": 0.9, "writing": {**WRITING, "share": 0.04}},
+    ],
+}
+STORY = next(rows("stories"))["text"]
+
+
+@pytest.fixture
+def life(tmp_path):
+    run = make_run(tmp_path / "pretrain")
+    result = read_json(run / "result.json")
+    result["numbers"] |= {"steps": 600, "tokens": 4_915_200}
+    (run / "result.json").write_text(json_text(result))
+    return tmp_path, {"pretrain": run}
+
+
+def test_headlines_stand_beside_what_trivial_means_reach(life):
+    _, stages = life
+    said = {line.label: (line.value, line.detail) for line in headlines(stages["pretrain"], MEASURED)}
+    assert said["Held-out bits per byte"] == ("0.187", "gzip 2.310, 5-gram 0.900")
+    assert said["Consistent stories"] == ("95.0%", "95% interval 91.0% to 97.0%; n-gram 4.0%")
+    assert said["New stories"][0] == "98.0%"
+    assert said["Training time"][1] == "600 steps, 4,915,200 tokens"
+    assert beside(MEASURED) == [("gzip", 2.31), ("5-gram", 0.9)]
+
+
+def test_a_story_carries_the_verdict_of_the_checker():
+    assert judged(STORY).verdict == "consistent"
+    spoiled = judged(STORY.rsplit(". ", 1)[0] + ". The moon ate a bicycle.")
+    assert spoiled.problems
+    assert "The moon ate a bicycle." in spoiled.problems[0]
+
+
+def test_the_page_holds_all_sections_and_escapes_what_a_model_says(life):
+    folder, stages = life
+    page = write_life_page(folder, stages, MEASURED, [STORY, "<script>alert(1)</script>"]).read_text()
+    for heading in (
+        "What came out",
+        "How it learned",
+        "What it writes now",
+        "What each stage cost",
+        "What to try next",
+    ):
+        assert heading in page
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_an_unfinished_run_is_one_clear_line(tmp_path):
+    run = make_run(tmp_path / "pretrain", finish=False)
+    with pytest.raises(BadInput, match="pretrain"):
+        write_life_page(tmp_path, {"pretrain": run}, MEASURED, [STORY])
+
+
+def test_the_commands_to_try_are_commands_of_linnet(life):
+    from linnet.cli import COMMANDS
+
+    _, stages = life
+    words = [command.command.split() for command in next_commands(stages["pretrain"])]
+    assert all(line[0] == "tensorboard" or line[1] in COMMANDS for line in words)
