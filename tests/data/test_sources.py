@@ -144,7 +144,7 @@ def test_a_kind_of_the_small_world_can_be_named():
 
     found = [document.text for document in documents("world/stories:5:3")]
     assert found == list(world_documents("train", 3, 5, ["stories"]))
-    with pytest.raises(BadInput, match='"storys".*"stories"'):
+    with pytest.raises(BadInput, match=r'"storys".*"stories"'):
         list(documents("world/storys:5"))
     with pytest.raises(BadInput, match="world:COUNT"):
         list(documents("world/stories:many"))
