@@ -46,4 +46,3 @@ def _texts(source: Source, held_out_too: bool) -> Iterator[str]:
     if held_out_too and source.has_own_held_out():
         for document in source.cleaned(CleaningReport(), held_out=True):
             yield document.text
-
