@@ -188,6 +188,18 @@ def exchanged_names(text: str, rng: random.Random, vocabulary: list[str]) -> str
     return " ".join(parts)
 
 
+def exchanged_ending(text: str, rng: random.Random, vocabulary: list[str]) -> str | None:
+    """Two people, or two things, the wrong way round in what the ending remembers."""
+    *parts, ending = sentences(text)
+    for words in (NAMES, THINGS):
+        there = found(words, ending)
+        if len(there) == 2 and there[0][0] != there[1][0]:
+            first, second = there
+            spoiled = put(put(ending, second, first[0]), first, second[0])
+            return " ".join([*parts, spoiled])
+    return None
+
+
 CORRUPTIONS: dict[str, Corruption] = {
     "unknown name": unknown_name,
     "wrong pronoun": wrong_pronoun,
@@ -199,5 +211,6 @@ CORRUPTIONS: dict[str, Corruption] = {
     "repeated sentence": repeated,
     "exchanged sentences": exchanged,
     "exchanged names": exchanged_names,
+    "exchanged ending": exchanged_ending,
     "other word": other_word,
 }

@@ -4,6 +4,11 @@ import pytest
 
 from linnet.data.world.checker import check_story
 
+LOSS = (
+    "Tom went to the hill. There he put the kite down and forgot it. He went to the lake. "
+    "Tom saw that the kite was gone. "
+)
+MEETING = 'Just then, Mira came along. "I have lost my kite," said Tom. They went to the hill together. '
 START = "One day, Tom was at the mill. He had a red kite. "
 
 
@@ -36,6 +41,14 @@ def first_problem(story: str) -> tuple[str, str]:
         ("", "But it was not there.", "order"),
         ("There Tom put the kite down and forgot it. ", "There he found it.", "order"),
         ("", "Tom never forgot that Tom had found the red kite at the mill.", "name"),
+        ("Just then, Mira came along. Mira went to the hill. ", '"What is the matter, Mira?" asked Tom.', "place"),
+        ("Just then, Mira came along. ", "Mira went to the hill with the kite.", "possession"),
+        ("Just then, Mira came along. Tom gave the kite to Mira. ", "Tom loved the kite very much.", "possession"),
+        (LOSS, "He looked for the kite, but it was not there.", "order"),
+        (LOSS + MEETING, '"Maybe it is on the hill," said Mira.', "place"),
+        (LOSS + MEETING, "But the kite was not there.", "place"),
+        (LOSS + MEETING + "There Mira found the kite. ", "There Tom saw the kite.", "order"),
+        ("It was the birthday of Ben. ", "Ben went to the hill.", "place"),
     ],
 )
 def test_broken_need(before, sentence, category):
