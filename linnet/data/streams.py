@@ -7,7 +7,7 @@ import lzma
 import re
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -103,7 +103,8 @@ def _decoded_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
 def _decoder(encoding: str) -> codecs.IncrementalDecoder:
     utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
     try:
-        b"".decode(encoding)  # refuses codecs that are not of text, such as rot13
+        with suppress(UnicodeError):
+            b" ".decode(encoding)  # refuses codecs that are not of text, such as rot13
         make = codecs.getincrementaldecoder("utf-8-sig" if utf8 else encoding)
         decoder = make(errors="surrogateescape" if utf8 else "replace")
         decoder.decode(b"")
