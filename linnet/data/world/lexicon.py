@@ -19,7 +19,8 @@ TOYS = (
     "kite", "ball", "drum", "doll", "boat", "bell", "book", "ring", "key", "flute", "whistle", "puppet", "map",
     "hat", "cup", "ribbon", "mirror", "purse",
 )  # fmt: skip
-CONTAINERS = ("basket", "bucket", "bag", "jug", "bowl", "jar")
+VESSELS = ("bucket", "jug", "bowl", "jar")
+CONTAINERS = (*VESSELS, "basket", "bag")
 TOOLS = ("hammer", "saw", "rope", "ladder", "brush")
 LIGHTS = ("lamp", "candle", "lantern", "torch")
 WRAPS = ("coat", "scarf", "blanket", "shawl")
@@ -30,6 +31,7 @@ THINGS = (*TOYS, *CONTAINERS, *TOOLS, *LIGHTS, *WRAPS, *ANIMALS)
 FRUITS = {fruit: fruit + "s" for fruit in ("apple", "pear", "plum", "nut", "fig", "cookie", "carrot", "egg")}
 BAKED = ("cake", "pie", "tart", "pudding", "loaf")
 INGREDIENTS = ("flour", "milk", "sugar", "butter", "honey", "salt")
+LIQUIDS = ("milk", "honey")
 REPAIRS = ("fence", "roof", "gate", "wall", "door", "bench", "table", "cart")
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 COUNTED_TO = ("ten", "twenty", "thirty", "forty", "fifty")

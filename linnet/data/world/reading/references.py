@@ -97,6 +97,7 @@ def _thing(slot: Slot, words: str, scene: Scene, things: dict[str, Thing]) -> Th
         if slot.again:
             return things[slot.name]
         need(bool(scene.named_things), "pronoun", "it: no thing has been named")
+        need(not things, "pronoun", f"it: means the {next(iter(things.values())).noun}" if things else "")
         return scene.named_things[0]
     *before, noun = words.split()
     colour = next((word for word in before if word in COLOURS), None)

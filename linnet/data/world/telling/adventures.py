@@ -10,10 +10,12 @@ from linnet.data.world.lexicon import (
     INDOORS,
     INGREDIENTS,
     LIGHTS,
+    LIQUIDS,
     NAMES,
     PLACES,
     REPAIRS,
     SPOTS,
+    VESSELS,
     WRAPS,
 )
 from linnet.data.world.telling.teller import Many, Teller, Thing
@@ -71,7 +73,8 @@ def dark(tell: Teller, a: str, noun: str, p: str) -> None:
 def bake(tell: Teller, a: str, noun: str, p: str) -> None:
     """A wants to bake; B gives what is missing, in a thing that A brings back with a share of the cake."""
     b, q = tell.pick(NAMES, a), tell.pick(ANYWHERE, p)
-    thing, what = Thing(tell.pick(CONTAINERS), tell.pick(COLOURS)), tell.pick(INGREDIENTS)
+    what = tell.pick(INGREDIENTS)
+    thing = Thing(tell.pick(VESSELS if what in LIQUIDS else CONTAINERS), tell.pick(COLOURS))
     tell.say("open", A=a, P=p)
     tell.say("want to bake", A=a, food=noun)
     tell.say("lack", A=a, what=what)

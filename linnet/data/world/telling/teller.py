@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from linnet.data.world.lexicon import DAYS, at, counted, is_girl
 from linnet.data.world.phrases import CONNECTIVES, PHRASES
-from linnet.data.world.templates import PEOPLE, THINGS, Slot, parts, slots
+from linnet.data.world.templates import PEOPLE, Slot, parts, slots
 
 PRONOUN_SHARE, COLOUR_SHARE, CONNECTIVE_SHARE = 0.6, 0.5, 0.35
 PRONOUNS = {"": ("he", "she"), "him": ("him", "her"), "his": ("his", "her")}
@@ -107,23 +107,24 @@ class Teller:
     def _sentence(self, template: str, values: dict[str, Value]) -> str:
         found = slots(template)
         people = tuple(dict.fromkeys(str(values[slot.name]) for slot in found if slot.name in PEOPLE))
-        words = [part if isinstance(part, str) else self._words(part, values, people) for part in parts(template)]
-        self._remember(found, values, people)
+        things = tuple(dict.fromkeys(value for s in found if isinstance(value := values.get(s.name), Thing)))
+        words = [
+            part if isinstance(part, str) else self._words(part, values, people, things) for part in parts(template)
+        ]
+        self._remember(found, people, things)
         sentence = "".join(words)
         return sentence[0].upper() + sentence[1:]
 
-    def _remember(self, found: tuple[Slot, ...], values: dict[str, Value], people: tuple[str, ...]) -> None:
+    def _remember(self, found: tuple[Slot, ...], people: tuple[str, ...], things: tuple[Thing, ...]) -> None:
         """Note whom and what the sentence has named: what a pronoun of the next may stand for."""
         if any(slot.name == "they" for slot in found):
             people = self.together()
         if people:
             self._people = people
             self._focus = people[0]
-        things = dict.fromkeys(value for s in found if s.name in THINGS and isinstance(value := values[s.name], Thing))
-        if things:
-            self._things = tuple(things)
+        self._things = things or self._things
 
-    def _words(self, slot: Slot, values: dict[str, Value], people: tuple[str, ...]) -> str:
+    def _words(self, slot: Slot, values: dict[str, Value], people: tuple[str, ...], things: tuple[Thing, ...]) -> str:
         if slot.name == "Then":
             return self.rng.choice(CONNECTIVES) + " " if self.rng.random() < CONNECTIVE_SHARE else ""
         if slot.name == "they":
@@ -132,7 +133,7 @@ class Teller:
             return self.rng.choice(DAYS)
         value = values[slot.name]
         if isinstance(value, Thing):
-            return self._thing(slot, value)
+            return self._thing(slot, value, alone=len(things) == 1)
         if isinstance(value, Many):
             return counted(value.number, value.fruit)
         if slot.name in PEOPLE:
@@ -156,7 +157,7 @@ class Teller:
         in_last = [other for other in self._people if is_girl(other) == girl]
         return in_last == [name] and not any(other != name and is_girl(other) == girl for other in people)
 
-    def _thing(self, slot: Slot, thing: Thing) -> str:
+    def _thing(self, slot: Slot, thing: Thing, alone: bool) -> str:
         full = f"{thing.colour} {thing.noun}"
         match slot.form:
             case "a":
@@ -167,6 +168,6 @@ class Teller:
                 return f"the {full}"
             case "bare":
                 return full if self.rng.random() < COLOUR_SHARE else thing.noun
-        if slot.again or (self._things == (thing,) and self.rng.random() < PRONOUN_SHARE):
+        if slot.again or (alone and self._things == (thing,) and self.rng.random() < PRONOUN_SHARE):
             return "it"
         return f"the {full}" if self.rng.random() < COLOUR_SHARE else f"the {thing.noun}"

@@ -28,6 +28,13 @@ def test_the_first_of_two_boys_is_meant_first():
     assert (found.A.name, found.B.name) == ("Tom", "Ben")
 
 
+def test_it_is_not_said_of_a_thing_beside_another():
+    on = scene("Tom", "Mira")
+    on.things["drum"] = Thing("drum", "blue")
+    with pytest.raises(Wrong, match="it: means the drum"):
+        bound("So Tom took the drum, and Mira took it.", on)
+
+
 @pytest.mark.parametrize(
     ("sentence", "category"),
     [
