@@ -22,7 +22,7 @@ class QuickstartConfig(Config):
     """The training; its corpus and vocabulary are also the tokenizer's."""
     stories: int = Field(default=200, ge=1, le=100_000)
     """Stories that are sampled and checked."""
-    temperature: float = Field(default=0.7, ge=0, le=100)
+    temperature: float = Field(default=0.3, ge=0, le=100)
     """Temperature of these stories."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Seed of every stage."""
@@ -93,4 +93,4 @@ def measure(cfg: EvaluateConfig, out: Path) -> None:
         result, _, _ = evaluate(cfg, cfg.runs[0], is_first=True)
         # The first of the stories that were checked: a text depends on the seed and its number only.
         texts = sample_stories(*load_model(cfg.runs[0]), SHOWN, cfg.seed, temperature=cfg.temperature)
-        run.finish(**result, texts=texts)
+        run.finish(**result, texts=texts, temperature=cfg.temperature)

@@ -10,6 +10,7 @@ from tests.report.material import make_run
 
 WRITING = {"stories": 200, "consistent": 190, "share": 0.95, "share_low": 0.91, "share_high": 0.97}
 MEASURED = {
+    "temperature": 0.3,
     "held_out": {"bits_per_byte": 0.187, "protocol": "677,669 tokens, windows of 256"},
     "writing": {**WRITING, "distinct": 1.0, "memorised": 0.02},
     "baselines": [
