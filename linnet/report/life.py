@@ -75,8 +75,8 @@ def headlines(training: Path, measured: Mapping[str, Any]) -> tuple[Headline, ..
             "Consistent stories",
             f"{writing['share']:.1%}",
             f"95% interval {writing['share_low']:.1%} to {writing['share_high']:.1%}; n-gram {ngram['share']:.1%}",
-            f"{writing['consistent']} of {writing['stories']} stories, sampled at temperature {measured['temperature']}, "
-            "pass the small world's own checker",
+            f"{writing['consistent']} of {writing['stories']} stories pass the small world's own checker; "
+            f"sampled at temperature {measured['temperature']}",
         ),
         Headline("New stories", f"{1 - writing['memorised']:.1%}", f"{writing['distinct']:.1%} of them differ"),
         Headline("Training time", duration(seconds), f"{result['steps']:,} steps, {result['tokens']:,} tokens"),
