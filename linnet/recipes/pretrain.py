@@ -93,7 +93,13 @@ def main(cfg: PretrainConfig) -> Path:
             numbers: dict[str, float] = {}
             if step.every(cfg.log_every):
                 numbers = {**step.numbers, **pace.numbers(step)}
-                progress.update(step.number, loss=numbers["loss"], **pace.numbers(step))
+                progress.update(
+                    step.number,
+                    loss=numbers["loss"],
+                    tokens_per_second=numbers["tokens_per_second"],
+                    matmul_share=numbers["matmul_share"],
+                    memory_bytes=int(numbers["memory_bytes"]),
+                )
             if step.every(cfg.eval_every):
                 pace.measure_limit(seconds=0.1)
                 found = validate(model, data.held_out, precision, most_tokens=cfg.eval_tokens)
