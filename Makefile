@@ -6,8 +6,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-done
-# Tests side by side, one process a core; each keeps torch to one thread.
-PYTEST := $(BIN)/pytest -n auto --dist worksteal
+# Tests side by side, one process a core and one thread each; then, one by one, those that need the machine's time.
+ONE_THREAD := OMP_NUM_THREADS=1
+PYTEST := $(ONE_THREAD) $(BIN)/pytest -n auto --dist worksteal
+ALONE := $(ONE_THREAD) $(BIN)/pytest
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | awk -F'\t' '{printf "  make %-12s%s\n", $$1, $$2}'
@@ -27,13 +29,15 @@ quickstart: setup  ## From nothing to a small model that writes stories, and a p
 	$(BIN)/linnet quickstart
 
 test: setup  ## Run all tests, also the slow ones
-	$(PYTEST)
+	$(PYTEST) -m "not alone"
+	$(ALONE) -m "alone"
 
 check: setup  ## Lint, types and the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyrefly check
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not alone"
+	$(ALONE) -m "alone and not slow"
 
 bench: setup  ## List the measurements behind the README's figures
 	@$(BIN)/python -m bench

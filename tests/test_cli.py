@@ -152,6 +152,7 @@ def test_help_of_each_command_imports_no_torch(name):
     assert "--config" in done.stdout
 
 
+@pytest.mark.alone
 def test_help_is_quick():
     def seconds(*words: str) -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -3,6 +3,7 @@
 import resource
 import time
 
+import pytest
 import torch
 
 from linnet.core import machine
@@ -31,6 +32,7 @@ def test_no_gpu_was_used_here():
         assert machine.peak_gpu_memory_bytes() is None
 
 
+@pytest.mark.alone
 def test_matmul_limit_is_near_a_count_by_hand():
     limit = machine.matmul_limit(torch.float32, seconds=0.1)
     a = torch.ones(1024, 1024)

@@ -14,6 +14,7 @@ from linnet.artifacts import load_model
 from linnet.cli import main as linnet
 from linnet.core.files import file_hash
 from linnet.core.run import Run, read_metrics
+from linnet.train import session
 
 WORDS = "the bird sings in a tree and waits for rain . "
 NANO = {
@@ -38,6 +39,7 @@ NANO = {
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(session, "matmul_limit", lambda *_: 1e11)  # a measurement that takes longer than the training
 
 
 @pytest.fixture
