@@ -8,7 +8,7 @@ Shapes: B rows, T tokens in a row (the context).
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,6 +117,13 @@ class PackedRows:
         """Return the batch with this number (from 0), whatever was drawn before."""
         chosen = [self.rows[row] for _, rows in self._cursor.items(number) for row in rows.tolist()]
         return packed_batch(chosen, self._documents, self.context)
+
+    def in_order(self, most: int | None = None) -> Iterator[Batch]:
+        """Yield each row once, whatever was drawn before; stops after `most` batches if given."""
+        for number, first in enumerate(range(0, len(self.rows), self.batch_size)):
+            if most is not None and number >= most:
+                return
+            yield packed_batch(self.rows[first : first + self.batch_size], self._documents, self.context)
 
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs, as JSON values."""

@@ -88,6 +88,7 @@ def main(cfg: PretrainConfig) -> Path:
         # A corpus of one document has no end tokens to begin after: go on from where its held-out part begins.
         prompt = "" if data.train.header.documents > 1 else data.held_out.ids[: min(4, max(1, context // 2))].tolist()
         sampling = SamplingConfig(max_tokens=max(1, min(256, context - 4)), seed=cfg.seed)
+        measure = partial(validate, model, data.held_out, precision, packed=cfg.packing)
         schedule = partial(factor, cfg.schedule, total=cfg.steps)
         for step in steps(state, objective, schedule, cfg.steps, cfg.accumulate, cfg.clip):
             numbers: dict[str, float] = {}
@@ -102,7 +103,7 @@ def main(cfg: PretrainConfig) -> Path:
                 )
             if step.every(cfg.eval_every):
                 pace.measure_limit(seconds=0.1)
-                found = validate(model, data.held_out, precision, most_tokens=cfg.eval_tokens)
+                found = measure(most_tokens=cfg.eval_tokens)
                 numbers |= {"held_out_loss": found.loss, "held_out_bits_per_byte": found.bits_per_byte}
                 if stop.see(found.loss) and cfg.patience:
                     best.keep(model)
@@ -120,7 +121,7 @@ def main(cfg: PretrainConfig) -> Path:
                 logger.info("stopping early: no better held-out loss in %d evaluations", cfg.patience)
                 break
         best.take(model)
-        last = validate(model, data.held_out, precision)
+        last = measure()
         run.sample(generate(model.eval(), tokenizer, [prompt], sampling)[0].text, state.step)
         save_model(cfg.out, model, tokenizer)
         run.finish(

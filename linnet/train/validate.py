@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from linnet.batches.packing import PackedRows
 from linnet.batches.shards import Shard
 from linnet.batches.windows import in_order
 from linnet.model.decoder import Decoder
@@ -19,6 +20,7 @@ class HeldOut:
     loss: float
     tokens: int
     bits_per_byte: float
+    packed: bool = False
 
     @property
     def perplexity(self) -> float:
@@ -27,16 +29,25 @@ class HeldOut:
 
     def protocol(self, context: int) -> str:
         """Say how the numbers were measured."""
-        return f"{self.tokens} held-out tokens, each predicted once, in windows of {context} that do not overlap"
+        how = (
+            f"each document by itself, at most {context} tokens" if self.packed else f"windows of {context}, no overlap"
+        )
+        return f"{self.tokens} held-out tokens, each predicted once; {how}"
 
 
 @torch.no_grad()
 def validate(
-    model: Decoder, shard: Shard, precision: Precision, batch_size: int = 32, most_tokens: int | None = None
+    model: Decoder,
+    shard: Shard,
+    precision: Precision,
+    batch_size: int = 32,
+    most_tokens: int | None = None,
+    packed: bool = False,
 ) -> HeldOut:
-    """Measure windows of context_length that do not overlap, from the start of the shard; the model's mode is kept.
+    """Measure windows of context_length that do not overlap, or documents each by itself; the model's mode is kept.
 
-    A window's first token is predicted from nothing but the token before it. Bits per byte divide by the mean bytes
+    `packed` measures as packed training reads: documents do not see each other. Otherwise a window's first token is
+    predicted from nothing but the token before it. Bits per byte divide by the mean bytes
     of text for a token of the whole shard, so that tokenizers can be compared.
     """
     context = model.config.context_length
@@ -44,11 +55,12 @@ def validate(
     was_training = model.training
     model.eval()
     total, count = 0.0, 0
-    for batch in in_order(shard, batch_size, context, most):
+    rows = PackedRows(shard, batch_size, context, seed=0).in_order(most) if packed else None
+    for batch in rows or in_order(shard, batch_size, context, most):
         with precision.autocast():
             loss = next_token(model, batch.to(precision.device))
         total += float(loss.total)
         count += int(loss.count)
     model.train(was_training)
     mean = total / count
-    return HeldOut(mean, count, mean / math.log(2) / shard.bytes_per_token)
+    return HeldOut(mean, count, mean / math.log(2) / shard.bytes_per_token, packed)

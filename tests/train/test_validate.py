@@ -69,3 +69,24 @@ def test_a_bound_measures_the_beginning(shard, model):
 
 def test_perplexity_of_a_hopeless_model_is_a_number():
     assert math.isfinite(HeldOut(1e6, 1, 1.0).perplexity)
+
+
+def test_packed_equals_each_document_alone(tmp_path, model):
+    ids = np.random.default_rng(1).integers(1, 17, size=60)
+    with ShardWriter(tmp_path / "d", "hash", 17) as writer:
+        for first, last in ((0, 7), (7, 13), (13, 18), (18, 24)):
+            writer.write(ids[first:last], "x" * (last - first))
+            writer.end_document(0)
+    shard = Shard.open(tmp_path / "d")
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for number in range(4):
+            line = torch.tensor([0, *shard.document(number).tolist()])
+            logits = model.eval()(line[None, :-1])[0].double()
+            total -= float(logits.log_softmax(-1).gather(1, line[1:, None]).sum())
+            count += len(line) - 1
+    found = validate(model, shard, FP32, packed=True)
+    assert found.tokens == count == shard.tokens
+    assert found.loss == pytest.approx(total / count, abs=1e-5)
+    assert "by itself" in found.protocol(8)
+    assert abs(validate(model, shard, FP32).loss - found.loss) > 1e-3  # windows see over the borders
