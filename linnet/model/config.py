@@ -20,11 +20,11 @@ class ModelConfig(Config):
     """Width of the residual stream."""
     num_heads: int = Field(default=2, ge=1, le=1024)
     """Number of query heads."""
-    num_kv_heads: OptionalInt = Field(default=None, ge=1)
+    num_kv_heads: OptionalInt = Field(default=None, ge=1, le=1024)
     """Number of key/value heads: fewer than query heads is grouped-query attention, 1 is multi-query."""
-    head_size: OptionalInt = Field(default=None, ge=1)
+    head_size: OptionalInt = Field(default=None, ge=1, le=65536)
     """Width of a head; by default hidden_size / num_heads."""
-    mlp_size: OptionalInt = Field(default=None, ge=1)
+    mlp_size: OptionalInt = Field(default=None, ge=1, le=2**22)
     """Inner width of the MLP; by default 4 x hidden_size."""
     positions: Literal["rotary", "learned", "sinusoidal", "none"] = "rotary"
     """How the network knows order."""
@@ -54,11 +54,11 @@ class ModelConfig(Config):
     """Add a token-indexed embedding to the values of every second layer, the last included."""
     ngram_buckets: int = Field(default=0, ge=0, le=2**24)
     """Rows of a hashed table of the last two and three tokens, added to the embedding; 0 is none."""
-    window: OptionalInt = Field(default=None, ge=1)
+    window: OptionalInt = Field(default=None, ge=1, le=2**24)
     """Sliding window: a token sees itself and the window-1 tokens before it; none sees all."""
-    global_every: int = Field(default=0, ge=0)
+    global_every: int = Field(default=0, ge=0, le=512)
     """With a window, every n-th layer sees everything all the same; 0 is no such layer."""
-    sink_tokens: int = Field(default=0, ge=0)
+    sink_tokens: int = Field(default=0, ge=0, le=2**16)
     """With a window, the first tokens of a document stay visible to all."""
     sink_logits: bool = False
     """Learn, per head, a logit that takes part in the softmax and carries no value."""
@@ -68,7 +68,7 @@ class ModelConfig(Config):
     """Experts that each token visits."""
     expert_capacity: OptionalFloat = Field(default=None, gt=0)
     """Room of an expert as a multiple of its even share; tokens beyond it skip the expert. None is unlimited."""
-    moe_every: int = Field(default=1, ge=1)
+    moe_every: int = Field(default=1, ge=1, le=512)
     """Every n-th layer is a mixture, the others are dense."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout of the embeddings and of each sub-layer's output while training."""

@@ -112,6 +112,8 @@ def evaluate(cfg: EvaluateConfig, run: Path, is_first: bool) -> tuple[dict[str, 
     device = pick_device(cfg.device)
     model, tokenizer = load_model(run, device, pick_dtype(cfg.dtype, device))
     config = read_json(run / "config.json") if (run / "config.json").is_file() else {}
+    if not isinstance(config, dict):
+        raise BadInput(f"{run / 'config.json'}: holds no choices of a run; train it again")
     corpus, train, held_out = held_out_text(cfg, run, config, tokenizer)
     apart = cfg.documents == "apart" or (cfg.documents == "auto" and config.get("packing") is True)
     size = {"context": cfg.context, "stride": cfg.stride, "max_tokens": cfg.max_tokens}

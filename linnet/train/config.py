@@ -55,9 +55,9 @@ class TrainingConfig(Config):
     """How the learning rate rises and falls."""
     steps: int = Field(default=500, ge=1)
     """Optimizer steps."""
-    batch_size: int = Field(default=32, ge=1)
+    batch_size: int = Field(default=32, ge=1, le=65536)
     """Rows in a batch."""
-    accumulate: int = Field(default=1, ge=1)
+    accumulate: int = Field(default=1, ge=1, le=65536)
     """Batches summed up in an optimizer step."""
     clip: float = Field(default=1.0, ge=0)
     """Bound of the global gradient norm; 0 is none."""
