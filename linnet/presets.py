@@ -70,8 +70,8 @@ def max_12gb() -> Life:
     """Fill a 12 GB card such as an RTX 3060: 24 layers of width 1024, half a million tokens a step.
 
     With bf16 products the weights, gradients and optimizer take 12 bytes a weight under Muon and 16 under AdamW:
-    302M in blocks (3.6 GB) and 50M each in embedding, head and value tables. Recomputing each block in the backward
-    pass leaves about 0.2 GB of activations for each row of 1,024 tokens.
+    302M in blocks (3.6 GB), 34M each in embedding and head (1.1 GB). Each block is recomputed in the backward pass.
+    This is a count, not a measurement: no such card was at hand.
     """
     model = {
         "context_length": 1024,

@@ -46,7 +46,7 @@ def write_life_page(
         Samples(
             "What it writes now",
             tuple(judged(story) for story in stories[:SHOWN]),
-            f"The first {min(SHOWN, len(stories))} of {len(stories)} sampled stories, each with the checker's verdict.",
+            f"The first of {measured['writing']['stories']} sampled stories, each with the checker's verdict.",
         ),
         run_folder.facts(training),
         stages_table([run_folder.stage(name, stage) for name, stage in stages.items()]),

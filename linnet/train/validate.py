@@ -1,4 +1,4 @@
-"""The held-out loss during training: every token of a shard (or of its beginning) predicted once, in windows."""
+"""The held-out loss during training: every token of a shard, or of its beginning, is predicted once."""
 
 import math
 from dataclasses import dataclass
@@ -46,9 +46,9 @@ def validate(
 ) -> HeldOut:
     """Measure windows of context_length that do not overlap, or documents each by itself; the model's mode is kept.
 
-    `packed` measures as packed training reads: documents do not see each other. Otherwise a window's first token is
-    predicted from nothing but the token before it. Bits per byte divide by the mean bytes
-    of text for a token of the whole shard, so that tokenizers can be compared.
+    `packed` measures as packed training reads: documents do not see each other. Otherwise a window's first target is
+    predicted from nothing but the token before it. Bits per byte divide by the mean bytes of text for a token of the
+    whole shard, so that tokenizers can be compared.
     """
     context = model.config.context_length
     most = None if most_tokens is None else max(1, math.ceil(most_tokens / (batch_size * context)))
