@@ -55,7 +55,7 @@ def main(cfg: QuickstartConfig) -> dict[str, Any]:
     )
     stage("evaluation", folders, measuring, lambda chosen: measure(chosen, folders["evaluation"]))
     measured = Run.result(folders["evaluation"])
-    page = write_life_page(cfg.out, folders, measured, measured["texts"])
+    page = write_life_page(cfg.out, folders, measured)
     return {
         "page": str(page),
         "model": str(folders["pretrain"]),
@@ -82,15 +82,10 @@ def stage(name: str, folders: dict[str, Path], cfg: Any, work: Callable[[Any], A
 
 
 def measure(cfg: EvaluateConfig, out: Path) -> None:
-    """Evaluate a run into a run folder of its own, with the texts that the page shows."""
-    from linnet.artifacts import load_model
+    """Evaluate a run into a run folder of its own."""
     from linnet.core.run import Run
-    from linnet.evals.writing import sample_stories
     from linnet.recipes.evaluate import evaluate
-    from linnet.report.life import SHOWN
 
     with Run.start(out, cfg, "evaluation", parents=cfg.runs, track="none") as run:
         result, _, _ = evaluate(cfg, cfg.runs[0], is_first=True)
-        # The first of the stories that were checked: a text depends on the seed and its number only.
-        texts = sample_stories(*load_model(cfg.runs[0]), SHOWN, cfg.seed, temperature=cfg.temperature)
-        run.finish(**result, texts=texts, temperature=cfg.temperature)
+        run.finish(**result)

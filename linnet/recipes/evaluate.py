@@ -122,7 +122,8 @@ def evaluate(cfg: EvaluateConfig, run: Path, is_first: bool) -> tuple[dict[str, 
     known = known_texts(train, tokenizer) if cfg.writing else None
     if cfg.writing:
         stories = sample_stories(model, tokenizer, cfg.writing, cfg.seed, temperature=cfg.temperature)
-        result["writing"] = writing_quality(stories, known).numbers()
+        result["writing"] = {**writing_quality(stories, known).numbers(), "temperature": cfg.temperature}
+        result["texts"] = stories
     if cfg.baselines and is_first:
         result["baselines"] = measure_baselines(
             train, held_out, tokenizer, cfg.ngram_order, cfg.writing, cfg.seed, known

@@ -1,6 +1,6 @@
 """The page of a life: what came out, what it wrote while it learned, curves, cost of each stage, what to try next."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +25,8 @@ from linnet.report.page import (
 SHOWN = 6  # stories on the page
 
 
-def write_life_page(
-    folder: Path, stages: Mapping[str, Path], measured: Mapping[str, Any], stories: Sequence[str]
-) -> Path:
-    """Write `index.html` over finished stages; `measured` is what `linnet evaluate` found, `stories` what was sampled.
+def write_life_page(folder: Path, stages: Mapping[str, Path], measured: Mapping[str, Any]) -> Path:
+    """Write `index.html` over finished stages; `measured` is what `linnet evaluate` found, its texts included.
 
     Raises BadInput naming the file when a run folder is not whole.
     """
@@ -45,7 +43,7 @@ def write_life_page(
         Curves("How it learned", tuple(curves({"model": training}, levels))),
         Samples(
             "What it writes now",
-            tuple(judged(story) for story in stories[:SHOWN]),
+            tuple(judged(story) for story in measured["texts"][:SHOWN]),
             f"The first of {measured['writing']['stories']} sampled stories, each with the checker's verdict.",
         ),
         run_folder.facts(training),
@@ -76,7 +74,7 @@ def headlines(training: Path, measured: Mapping[str, Any]) -> tuple[Headline, ..
             f"{writing['share']:.1%}",
             f"95% interval {writing['share_low']:.1%} to {writing['share_high']:.1%}; n-gram {ngram['share']:.1%}",
             f"{writing['consistent']} of {writing['stories']} stories pass the small world's own checker; "
-            f"sampled at temperature {measured['temperature']}",
+            f"sampled at temperature {writing['temperature']}",
         ),
         Headline("New stories", f"{1 - writing['memorised']:.1%}", f"{writing['distinct']:.1%} of them differ"),
         Headline("Training time", duration(seconds), f"{result['steps']:,} steps, {result['tokens']:,} tokens"),

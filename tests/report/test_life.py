@@ -10,9 +10,8 @@ from tests.report.material import make_run
 
 WRITING = {"stories": 200, "consistent": 190, "share": 0.95, "share_low": 0.91, "share_high": 0.97}
 MEASURED = {
-    "temperature": 0.3,
     "held_out": {"bits_per_byte": 0.187, "protocol": "677,669 tokens, windows of 256"},
-    "writing": {**WRITING, "distinct": 1.0, "memorised": 0.02},
+    "writing": {**WRITING, "distinct": 1.0, "memorised": 0.02, "temperature": 0.3},
     "baselines": [
         {"name": "gzip", "bits_per_byte": 2.31},
         {"name": "xz", "bits_per_byte": 2.11},
@@ -50,7 +49,7 @@ def test_a_story_carries_the_verdict_of_the_checker():
 
 def test_the_page_holds_all_sections_and_escapes_what_a_model_says(life):
     folder, stages = life
-    page = write_life_page(folder, stages, MEASURED, [STORY, "<script>alert(1)</script>"]).read_text()
+    page = write_life_page(folder, stages, {**MEASURED, "texts": [STORY, "<script>alert(1)</script>"]}).read_text()
     for heading in (
         "What came out",
         "How it learned",
@@ -66,7 +65,7 @@ def test_the_page_holds_all_sections_and_escapes_what_a_model_says(life):
 def test_an_unfinished_run_is_one_clear_line(tmp_path):
     run = make_run(tmp_path / "pretrain", finish=False)
     with pytest.raises(BadInput, match="pretrain"):
-        write_life_page(tmp_path, {"pretrain": run}, MEASURED, [STORY])
+        write_life_page(tmp_path, {"pretrain": run}, {**MEASURED, "texts": [STORY]})
 
 
 def test_the_commands_to_try_are_commands_of_linnet(life):
