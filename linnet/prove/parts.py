@@ -1,0 +1,151 @@
+"""The parts of a model's life that can be proved beside the network: each is optional and made of plain callables.
+
+B rows, T tokens, V vocabulary, L layers with experts, E experts.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+Logits = Callable[[Tensor], Tensor]  # ids [B, T] -> logits [B, T, V]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Whole rows of tokens, and which of them are learned, i.e. predicted from those before (never the first).
+
+    Nothing is shifted: the shift is the business of the loss, and so under proof.
+    """
+
+    ids: Tensor  # [B, T] int64
+    learned: Tensor  # [B, T] bool
+
+    def __post_init__(self) -> None:
+        if self.ids.shape != self.learned.shape or self.ids.ndim != 2:
+            raise ValueError(f"ids {list(self.ids.shape)} and learned {list(self.learned.shape)} must both be [B, T]")
+
+
+@dataclass(frozen=True)
+class Source:
+    """The two sides of an encoder-decoder."""
+
+    logits: Callable[[Tensor, Tensor], Tensor]
+    """(source [B, S], target [B, T]) -> logits [B, T, V]."""
+    padded: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
+    """(source [B, S], lengths [B] of the sources, target [B, T]): sources filled up on the right."""
+
+
+@dataclass(frozen=True)
+class Experts:
+    """A mixture of experts, seen from outside."""
+
+    routers: tuple[str, ...]
+    """Names of the routers' parameters."""
+    load: Callable[[Tensor], Tensor]
+    """ids [B, T] -> [L, E]: how many tokens each expert was asked for."""
+    padded_load: Callable[[Tensor, Tensor], Tensor] | None = None
+    """(ids [B, T], lengths [B]) -> [L, E]: the same when rows are filled up on the right."""
+    balance: Callable[[Tensor, Tensor], Tensor] | None = None
+    """(ids [B, T], lengths [B]) -> the load-balancing loss over real tokens, a scalar."""
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A small part added to a frozen network (LoRA and its kin), in the states that it can be in."""
+
+    base: Logits
+    """The network without the adapter."""
+    fresh: Logits | None = None
+    """With an adapter as it is first made."""
+    adapted: Logits | None = None
+    """With an adapter that has learned something (random numbers in all its parts will do)."""
+    off: Logits | None = None
+    """With that adapter switched off."""
+    merged: Logits | None = None
+    """With that adapter folded into the weights."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A prompt with a better and a worse answer, as ids."""
+
+    prompt: tuple[int, ...]
+    chosen: tuple[int, ...]
+    rejected: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Preference:
+    """Learning from preferences (DPO); the subject's model is the policy and starts equal to the reference."""
+
+    loss: Callable[[Sequence[Pair]], Tensor]
+    """The mean loss of the pairs, a scalar with gradient."""
+    logps: Callable[[Sequence[Pair]], tuple[Tensor, Tensor]] | None = None
+    """What the policy's answers are scored with: summed ln p of the chosen and of the rejected ones, [B] each."""
+    reference_logps: Callable[[Sequence[Pair]], tuple[Tensor, Tensor]] | None = None
+    """The same by the reference."""
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """A quantized copy, as it reports itself."""
+
+    bits: int
+    """Bits of a converted weight."""
+    converted: Mapping[str, Tensor]
+    """The matrices that were converted, by the names of the model's parameters, as full numbers again."""
+    exempt: tuple[str, ...] = ()
+    """Names of matrices that are meant to stay as they are (embeddings, head, routers)."""
+    bytes_before: int | None = None
+    bytes_after: int | None = None
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text to ids and back."""
+
+    encode: Callable[[str], Sequence[int]]
+    decode: Callable[[Sequence[int]], str]
+    begin_id: int | None = None
+    """The id that begins a row, where the model has one."""
+    end_id: int | None = None
+    """The id that ends an answer or a document: where writing stops."""
+    pad_id: int | None = None
+    samples: tuple[str, ...] = ()
+    """Texts that must survive; by default hard ones of many alphabets."""
+    lossless: bool = True
+    """Whether ids are meant to give back the very text (a tokenizer that lowers case or drops spaces is not)."""
+
+
+@dataclass(frozen=True)
+class Perplexity:
+    """How the model's perplexity is measured."""
+
+    measure: Callable[[int], float]
+    """(batch size) -> perplexity of always the same rows."""
+    rows: Sequence[Rows] = ()
+    """Those rows, if they can be told: then the truth is known."""
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a short training did."""
+
+    weights: dict[str, Tensor]  # after the last step, by name; copies
+    batches: list[Tensor]  # the ids of each batch that the weights learned from, in order
+    rates: list[float]  # the learning rate (or its factor) of each optimizer step
+
+
+@dataclass(frozen=True)
+class Training:
+    """The real training code on something small; every call starts anew from the same weights."""
+
+    run: Callable[[int, int | None], Trace] | None = None
+    """(steps, killed after how many or None): train, killed at that step and resumed from what it had saved."""
+    gradients: Callable[[Sequence[Rows], float], dict[str, Tensor]] | None = None
+    """(the batches of one optimizer step, bound of the norm or 0) -> the gradients that the optimizer is handed."""
+    schedule: Callable[[int], float] | None = None
+    """Step (from 0) -> the learning rate (or its factor) that it should have."""
+    frozen: tuple[str, ...] = ()
+    """Names of weights that training must not move."""
