@@ -151,7 +151,8 @@ class Decoder(nn.Module):
             full, windowed = self._row_masks(ids, positions, documents)
         rotary = None
         if config.positions == "rotary":
-            rotary = rotary_angles(positions, config.head_width, config.rope_theta)
+            exact = torch.promote_types(self.embedding.weight.dtype, torch.float32)
+            rotary = rotary_angles(positions, config.head_width, config.rope_theta, exact)
         return positions, Sight(rotary, full, windowed, cache), before, early
 
     def _row_masks(self, ids: Tensor, positions: Tensor, documents: Tensor | None) -> tuple[Mask | None, Mask | None]:

@@ -9,15 +9,17 @@ import torch
 from torch import Tensor
 
 
-def rotary_angles(positions: Tensor, head_size: int, theta: float) -> tuple[Tensor, Tensor]:
-    """Return cos and sin of the rotary angles, each [B, 1, T, d/2] in fp32 (Su et al. 2021).
+def rotary_angles(
+    positions: Tensor, head_size: int, theta: float, dtype: torch.dtype = torch.float32
+) -> tuple[Tensor, Tensor]:
+    """Return cos and sin of the rotary angles, each [B, 1, T, d/2] of `dtype` (Su et al. 2021).
 
     positions: [B, T] or [1, T]. Pair i turns by position * theta^(-2i/d), so that the product of a turned query and
     a turned key depends on the distance between them only.
     """
-    half = torch.arange(0, head_size, 2, device=positions.device, dtype=torch.float32)
+    half = torch.arange(0, head_size, 2, device=positions.device, dtype=dtype)
     frequency = theta ** (-half / head_size)
-    angle = positions.to(torch.float32)[:, None, :, None] * frequency
+    angle = positions.to(dtype)[:, None, :, None] * frequency
     return angle.cos(), angle.sin()
 
 

@@ -33,8 +33,9 @@ def next_token(model: Decoder, batch: Batch, balance_weight: float = 0.0) -> Los
     A mixture of experts adds `balance_weight` times its balance loss (Fedus et al. 2021), once for each target.
     """
     logits = model(batch.ids, positions=batch.positions, documents=batch.documents)
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     targets = batch.targets.reshape(-1)
-    total = F.cross_entropy(logits.float().flatten(0, 1), targets, ignore_index=IGNORE, reduction="sum")
+    total = F.cross_entropy(logits.flatten(0, 1), targets, ignore_index=IGNORE, reduction="sum")
     count = (targets != IGNORE).sum()
     numbers = {"loss": total.detach()}
     mixtures = model.mixtures()

@@ -52,9 +52,10 @@ class Muon(torch.optim.Optimizer):
 def orthogonalise(stack: Tensor, steps: int = 5) -> Tensor:
     """Return the nearly nearest semi-orthogonal matrices to a stack [n, rows, columns], by Newton-Schulz in bf16.
 
-    The quintic x -> a x + b x^3 + c x^5 with Jordan's coefficients pushes every singular value towards 1.
+    The quintic x -> a x + b x^3 + c x^5 with Jordan's coefficients pushes every singular value towards 1. A stack in
+    float64 stays so: who trains in it wants to compare numbers.
     """
-    x = stack.bfloat16()
+    x = stack if stack.dtype == torch.float64 else stack.bfloat16()
     tall = x.shape[-2] > x.shape[-1]
     if tall:
         x = x.transpose(-2, -1)
