@@ -105,7 +105,7 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> Together:
     tables = [parameter for _, parameter in named if id(parameter) in embeddings]
     head = [parameter for name, parameter in named if name == "head.weight" and id(parameter) not in embeddings]
     taken = {id(parameter) for parameter in tables + head}
-    matrices = [p for name, p in named if id(p) not in taken and p.ndim >= 2 and not name.endswith("gate.weight")]
+    matrices = [p for name, p in named if id(p) not in taken and p.ndim >= 2 and not name.endswith("value_gate.weight")]
     taken |= {id(parameter) for parameter in matrices}
     rest = [parameter for _, parameter in named if id(parameter) not in taken]
     betas, epsilon = (config.beta1, config.beta2), config.epsilon

@@ -33,6 +33,14 @@ def test_muon_takes_the_matrices_of_blocks_and_adamw_the_rest():
     assert all("mix" in name or "gate" in name for name in names_of(model, rest))
 
 
+def test_the_gate_of_swiglu_is_a_matrix_as_any_other_and_that_of_value_embeddings_is_not():
+    model = Decoder(SMALL.but(activation="swiglu", num_experts=2, moe_every=2))
+    matrices, _, _, rest = make_optimizer(model, OptimizerConfig()).groups()
+    gates = {name for name in names_of(model, matrices) if "gate" in name}
+    assert gates == {"blocks.0.mlp.gate.weight", *(f"blocks.1.mlp.experts.{i}.gate.weight" for i in range(2))}
+    assert {name for name in names_of(model, rest) if "gate" in name} == {"blocks.1.attention.value_gate.weight"}
+
+
 def test_adamw_decays_matrices_and_nothing_else():
     model = Decoder(SMALL.but(norm_gain=True, attention_bias=True))
     decayed, plain = make_optimizer(model, OptimizerConfig(kind="adamw", weight_decay=0.3)).groups()
