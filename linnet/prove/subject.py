@@ -38,6 +38,8 @@ class Reading:
     """(ids [B, T], offset): the row stands at offset, offset + 1, ...; only of models of relative positions."""
     rotate: Callable[[Tensor, Tensor], Tensor] | None = None
     """(x [B, H, T, d], positions [B, T]): rotary positions applied to queries or keys."""
+    head_size: int = 64
+    """The d that `rotate` takes."""
     cached: Callable[[Tensor, Sequence[int]], Tensor] | None = None
     """(ids [B, T], sizes of pieces): the row read piece by piece through the key/value cache, logits of all pieces."""
     window: int | None = None

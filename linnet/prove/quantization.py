@@ -1,0 +1,82 @@
+"""Quantized copies: all of it, smaller for it, and close to what it was."""
+
+import torch
+
+from linnet.prove.parts import Quantized
+from linnet.prove.subject import Subject
+from linnet.prove.verdict import Finding, broken, held, judged, not_applicable
+
+NONE_GIVEN = "no quantized copy was given"
+# What scales and zero points may add: a bit a weight (16 bits for a group of 16 weights), and 64 KiB of headers.
+EXTRA_BITS, HEADERS = 1, 2**16
+
+
+def quantization_covers_every_matrix(subject: Subject, draw: torch.Generator) -> Finding:
+    """Let every matrix be converted but those that are exempt by name.
+
+    Why: a conversion that looks for one class of layer, or one name, leaves the rest as it was and still says int8.
+
+    Measured: the names of all parameters of two or more dimensions, against those converted and those exempt.
+    """
+    if subject.quantized is None:
+        return not_applicable(NONE_GIVEN)
+    matrices = _matrices(subject)
+    left = sorted(matrices.keys() - subject.quantized.converted.keys() - set(subject.quantized.exempt))
+    weights = sum(matrices[name].numel() for name in left)
+    total = sum(parameter.numel() for parameter in matrices.values())
+    done = len(subject.quantized.converted.keys() & matrices.keys())
+    evidence = f"{done} of {len(matrices)} matrices converted, {len(subject.quantized.exempt)} exempt by name"
+    if left:
+        evidence += f"; {len(left)} with {100 * weights / total:.0f}% of the weights left out: {left[0]}"
+    return judged(not left and done > 0, evidence)
+
+
+def quantized_is_smaller(subject: Subject, draw: torch.Generator) -> Finding:
+    """Let the quantized copy take the room that its bits say.
+
+    Why: a copy whose numbers are rounded but stored as before, or beside the old ones, saves nothing.
+
+    Measured: the bytes of the copy against the weights at their bits, the others as they were, and their scales.
+    """
+    copy = subject.quantized
+    if copy is None or copy.bytes_before is None or copy.bytes_after is None:
+        return not_applicable("no sizes of a quantized copy were given")
+    named = dict(subject.model.named_parameters())
+    converted = [named[name] for name in copy.converted if name in named]
+    saved = sum(p.numel() * (p.element_size() - (copy.bits + EXTRA_BITS) / 8) for p in converted)
+    most = copy.bytes_before - saved + HEADERS
+    evidence = f"{copy.bytes_after:,} bytes of {copy.bytes_before:,}; at {copy.bits} bits at most {most:,.0f}"
+    return judged(copy.bytes_after <= most and copy.bytes_after < copy.bytes_before, evidence)
+
+
+def rounding_within_a_step(subject: Subject, draw: torch.Generator) -> Finding:
+    """Let every converted weight be within one step of what it was.
+
+    Why: a scale of another row, or a matrix that was transposed, makes weights that are not rounded but wrong.
+
+    Measured: the largest error of each matrix against its largest weight / (2^(bits - 1) - 1), a step of the coarsest
+    scale there can be (half a step on an even grid; NF4's grid is uneven).
+    """
+    copy = subject.quantized
+    if copy is None or not copy.converted:
+        return not_applicable(NONE_GIVEN)
+    named = dict(subject.model.named_parameters())
+    worst = ("", 0.0)
+    for name, weights in copy.converted.items():
+        if name not in named or named[name].shape != weights.shape:
+            return broken(f"{name} has shape {list(weights.shape)} and is no such parameter of the model")
+        worst = max(worst, (name, _steps(named[name], weights, copy)), key=lambda pair: pair[1])
+    if not worst[1] <= 1:
+        return broken(f"{worst[0]} is off by up to {worst[1]:.2f} steps of {copy.bits} bits")
+    return held(f"{len(copy.converted)} matrices within {worst[1]:.2f} steps of {copy.bits} bits")
+
+
+@torch.no_grad()
+def _steps(before: torch.Tensor, after: torch.Tensor, copy: Quantized) -> float:
+    step = float(before.abs().max()) / (2 ** (copy.bits - 1) - 1)
+    error = float((after.to(before.device).double() - before.double()).abs().max())
+    return error / step if step > 0 else (0.0 if error == 0 else float("inf"))
+
+
+def _matrices(subject: Subject) -> dict[str, torch.Tensor]:
+    return {name: parameter for name, parameter in subject.model.named_parameters() if parameter.ndim >= 2}
