@@ -3,77 +3,34 @@
 from functools import partial
 from pathlib import Path
 
-from pydantic import Field
-
-from linnet.model.config import ModelConfig
-from linnet.train.config import TrainingConfig
-
-
-class PretrainConfig(TrainingConfig):
-    """Choices of `linnet pretrain`."""
-
-    corpus: str = "world"
-    """Text to learn: a file, folder, glob, JSONL/CSV/Parquet, data-set folder or hub name, or `world`."""
-    column: str = "text"
-    """Column of the text in JSONL, CSV and Parquet rows."""
-    split: str = "train"
-    """Split of a data set."""
-    held_out: float = Field(default=0.1, gt=0, le=0.5)
-    """Share of the text kept out of training, to measure on."""
-    tokenizer: str = "bpe"
-    """A tokenizer's folder or file, or `bpe` or `characters` to train one on the corpus."""
-    vocab_size: int = Field(default=1024, ge=261, le=2**20)
-    """Most ids of a tokenizer trained with `bpe`."""
-    model: ModelConfig = ModelConfig()
-    """The architecture; vocab_size is taken from the tokenizer."""
-    packing: bool = False
-    """Fill rows with whole documents that do not see each other, instead of windows of one long text."""
-    out: Path = Path("runs/pretrain")
-    """Run folder."""
+from linnet.train.config import PretrainConfig
 
 
 def main(cfg: PretrainConfig) -> Path:
     """Train, or go on training, and return the run folder."""
-    import torch
-
     from linnet.artifacts import save_model
-    from linnet.batches.packing import PackedRows
-    from linnet.batches.prepare import Source, prepare
-    from linnet.batches.vocabulary import tokenizer_for
-    from linnet.batches.windows import Windows
     from linnet.core.console import Progress, logger
     from linnet.core.interrupt import Interrupt
     from linnet.core.run import Run, read_metrics
     from linnet.infer.config import SamplingConfig
     from linnet.infer.decode import generate
-    from linnet.model.decoder import Decoder
     from linnet.train.early_stop import EarlyStop
     from linnet.train.loop import steps
-    from linnet.train.objectives import next_token_objective
-    from linnet.train.optimizers import make_optimizer
-    from linnet.train.schedules import factor
-    from linnet.train.session import Best, OneBatch, Pace, already_done, go_on, set_up
-    from linnet.train.state import Checkpoints, TrainState
+    from linnet.train.pretraining import begin, learning, read_corpus, with_tokenizer
+    from linnet.train.session import Best, Pace, already_done, go_on, set_up
+    from linnet.train.state import Checkpoints
     from linnet.train.validate import validate
 
     precision = set_up(cfg)
-    source = Source(cfg.corpus, cfg.column, cfg.split, held_out=cfg.held_out)
-    tokenizer = tokenizer_for(cfg.tokenizer, source, cfg.vocab_size)
-    cfg = cfg.but(model=cfg.model.but(vocab_size=tokenizer.vocab_size))
+    cfg, tokenizer = with_tokenizer(cfg)
     Run.check(cfg.out, cfg, "pretrain", cfg.resume)
     if already_done(cfg, "pretrain"):
         return cfg.out
-    data = prepare(cfg.corpus, tokenizer, held_out=cfg.held_out, column=cfg.column, split=cfg.split)
+    data, batches = read_corpus(cfg, tokenizer)
     assert data.held_out is not None  # the share held out is above 0
-    context = cfg.model.context_length
-    data.check_length(cfg.corpus, context)
-    rows = PackedRows if cfg.packing else Windows
-    batches = rows(data.train, cfg.batch_size, context, cfg.seed)
-    model = Decoder(cfg.model, torch.Generator().manual_seed(cfg.seed)).to(precision.device)
-    model.checkpointing = cfg.checkpointing
-    source_of_batches = OneBatch(batches) if cfg.overfit_one_batch else batches
-    state = TrainState(model, make_optimizer(model, cfg.optimizer), source_of_batches, precision)
-    objective = next_token_objective(cfg.balance_weight, cfg.compile)
+    state = begin(cfg, batches, precision)
+    model, context = state.model, cfg.model.context_length
+    objective, schedule = learning(cfg)
     saved, best = Checkpoints(cfg.out / "state"), Best(cfg.out / "state")
     logger.info("%s; %d parameters", data.report.line(), sum(p.numel() for p in model.parameters()))
     with (
@@ -89,7 +46,6 @@ def main(cfg: PretrainConfig) -> Path:
         prompt = "" if data.train.header.documents > 1 else data.held_out.ids[: min(4, max(1, context // 2))].tolist()
         sampling = SamplingConfig(max_tokens=max(1, min(256, context - 4)), seed=cfg.seed)
         measure = partial(validate, model, data.held_out, precision, packed=cfg.packing)
-        schedule = partial(factor, cfg.schedule, total=cfg.steps)
         for step in steps(state, objective, schedule, cfg.steps, cfg.accumulate, cfg.clip):
             numbers: dict[str, float] = {}
             if step.every(cfg.log_every):

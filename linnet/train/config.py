@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from linnet.core.config import Config, OptionalInt
+from linnet.model.config import ModelConfig
 
 
 class OptimizerConfig(Config):
@@ -97,3 +98,26 @@ class TrainingConfig(Config):
     """Go on from the newest saved state, to the same bits as if never stopped."""
     track: Literal["tensorboard", "wandb", "trackio", "none"] = "tensorboard"
     """Where curves go besides metrics.jsonl."""
+
+
+class PretrainConfig(TrainingConfig):
+    """Choices of `linnet pretrain`."""
+
+    corpus: str = "world"
+    """Text to learn: a file, folder, glob, JSONL/CSV/Parquet, data-set folder or hub name, or `world`."""
+    column: str = "text"
+    """Column of the text in JSONL, CSV and Parquet rows."""
+    split: str = "train"
+    """Split of a data set."""
+    held_out: float = Field(default=0.1, gt=0, le=0.5)
+    """Share of the text kept out of training, to measure on."""
+    tokenizer: str = "bpe"
+    """A tokenizer's folder or file, or `bpe` or `characters` to train one on the corpus."""
+    vocab_size: int = Field(default=1024, ge=261, le=2**20)
+    """Most ids of a tokenizer trained with `bpe`."""
+    model: ModelConfig = ModelConfig()
+    """The architecture; vocab_size is taken from the tokenizer."""
+    packing: bool = False
+    """Fill rows with whole documents that do not see each other, instead of windows of one long text."""
+    out: Path = Path("runs/pretrain")
+    """Run folder."""

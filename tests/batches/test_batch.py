@@ -21,3 +21,12 @@ def test_moving_keeps_what_is_absent_absent():
     moved = Batch(ids, ids, positions=ids).to("meta")
     assert moved.ids.device.type == moved.positions.device.type == "meta"
     assert moved.documents is None
+
+
+def test_first_rows_are_cut_from_every_part():
+    ids = torch.arange(6).reshape(3, 2)
+    batch = Batch(ids, ids + 1, positions=ids + 2)
+    assert [part.tolist() for part in (batch.first_rows(1).ids, batch.first_rows(1).targets)] == [[[0, 1]], [[1, 2]]]
+    assert batch.first_rows(2).positions.tolist() == [[2, 3], [4, 5]]
+    assert batch.first_rows(9).ids.shape == (3, 2)
+    assert batch.first_rows(1).documents is None
