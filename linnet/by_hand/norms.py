@@ -45,7 +45,7 @@ def batch_norm_fixed(
 
 
 def running_statistics(x: Array, mean: Array, variance: Array, momentum: float = 0.1) -> tuple[Array, Array]:
-    """Return the kept mean and variance [D], moved towards those of x [..., D]; the variance is over N - 1 (PyTorch)."""
+    """Return the kept mean and variance [D], moved towards those of x [..., D]; the variance divides by N - 1."""
     rows = x.reshape(-1, x.shape[-1])
     if len(rows) < 2:
         raise ValueError(f"a variance needs two rows or more, not {len(rows)}")
