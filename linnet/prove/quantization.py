@@ -9,6 +9,8 @@ from linnet.prove.verdict import Finding, broken, held, judged, not_applicable
 NONE_GIVEN = "no quantized copy was given"
 # What scales and zero points may add: a bit a weight (16 bits for a group of 16 weights), and 64 KiB of headers.
 EXTRA_BITS, HEADERS = 1, 2**16
+# Rounded errors cancel but for chance (a tenth in 100 weights) and the unevenness of a grid; cut-off ones do not.
+MOST_ONE_WAY, ENOUGH = 0.6, 64
 
 
 def quantization_covers_every_matrix(subject: Subject, draw: torch.Generator) -> Finding:
@@ -50,25 +52,32 @@ def quantized_is_smaller(subject: Subject, draw: torch.Generator) -> Finding:
 
 
 def rounding_within_a_step(subject: Subject, draw: torch.Generator) -> Finding:
-    """Let every converted weight be within one step of what it was.
+    """Let every converted weight be within one step of what it was, and errors go both ways.
 
-    Why: a scale of another row, or a matrix that was transposed, makes weights that are not rounded but wrong.
+    Why: a scale of another row, or a matrix that was transposed, makes weights that are not rounded but wrong; a cast
+    that cuts off instead of rounding makes all of them smaller.
 
     Measured: the largest error of each matrix against its largest weight / (2^(bits - 1) - 1), a step of the coarsest
-    scale there can be (half a step on an even grid; NF4's grid is uneven).
+    scale there can be (half a step on an even grid; NF4's grid is uneven); and which share of the errors, by size, is
+    towards zero more than away from it.
     """
     copy = subject.quantized
     if copy is None or not copy.converted:
         return not_applicable(NONE_GIVEN)
     named = dict(subject.model.named_parameters())
-    worst = ("", 0.0)
+    worst, bias = ("", 0.0), ("", 0.0)
     for name, weights in copy.converted.items():
         if name not in named or named[name].shape != weights.shape:
             return broken(f"{name} has shape {list(weights.shape)} and is no such parameter of the model")
         worst = max(worst, (name, _steps(named[name], weights, copy)), key=lambda pair: pair[1])
+        if copy.bits >= 3:  # with fewer, most weights are nearest to zero
+            bias = max(bias, (name, _towards_zero(named[name], weights)), key=lambda pair: abs(pair[1]))
     if not worst[1] <= 1:
         return broken(f"{worst[0]} is off by up to {worst[1]:.2f} steps of {copy.bits} bits")
-    return held(f"{len(copy.converted)} matrices within {worst[1]:.2f} steps of {copy.bits} bits")
+    if abs(bias[1]) > MOST_ONE_WAY:
+        way = "smaller" if bias[1] > 0 else "larger"
+        return broken(f"{100 * abs(bias[1]):.0f}% of the errors in {bias[0]} go one way: weights are cut off, {way}")
+    return held(f"{len(copy.converted)} matrices within {worst[1]:.2f} steps of {copy.bits} bits, errors both ways")
 
 
 @torch.no_grad()
@@ -76,6 +85,16 @@ def _steps(before: torch.Tensor, after: torch.Tensor, copy: Quantized) -> float:
     step = float(before.abs().max()) / (2 ** (copy.bits - 1) - 1)
     error = float((after.to(before.device).double() - before.double()).abs().max())
     return error / step if step > 0 else (0.0 if error == 0 else float("inf"))
+
+
+@torch.no_grad()
+def _towards_zero(before: torch.Tensor, after: torch.Tensor) -> float:
+    """Return the share of the errors, by size, towards zero less that away from it: 0 if rounded, 1 if cut off."""
+    if before.numel() < ENOUGH:
+        return 0.0
+    error = after.to(before.device).double() - before.double()
+    total = float(error.abs().sum())
+    return float(-(error * before.sign()).sum()) / total if total > 0 else 0.0
 
 
 def _matrices(subject: Subject) -> dict[str, torch.Tensor]:
