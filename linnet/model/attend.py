@@ -44,10 +44,11 @@ def attend_plain(q: Tensor, k: Tensor, v: Tensor, mask: Tensor, sink_logits: Ten
     A query that sees nothing gets zeros.
     """
     k, v = _share_heads(k, q.shape[1]), _share_heads(v, q.shape[1])
-    scores = (q @ k.transpose(-2, -1)).float() * q.shape[-1] ** -0.5
+    exact = torch.promote_types(q.dtype, torch.float32)
+    scores = (q @ k.transpose(-2, -1)).to(exact) * q.shape[-1] ** -0.5
     scores = scores.masked_fill(~mask, float("-inf"))
     if sink_logits is not None:
-        sink = sink_logits.float().view(1, -1, 1, 1).expand(*scores.shape[:3], 1)
+        sink = sink_logits.to(exact).view(1, -1, 1, 1).expand(*scores.shape[:3], 1)
         weights = torch.cat((scores, sink), dim=-1).softmax(-1)[..., :-1]
     else:
         weights = scores.softmax(-1).nan_to_num(0.0)

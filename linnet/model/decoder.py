@@ -107,7 +107,8 @@ class Decoder(nn.Module):
                 x = block(x, first, sight, token_value, real)
         logits = self.head(self.norm(x))
         if self.config.logit_soft_cap is not None:
-            logits = self.config.logit_soft_cap * torch.tanh(logits.float() / self.config.logit_soft_cap)
+            logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+            logits = self.config.logit_soft_cap * torch.tanh(logits / self.config.logit_soft_cap)
         return logits
 
     def new_cache(self, batch_size: int, capacity: int, rolling: bool = False) -> KVCache:
@@ -178,7 +179,8 @@ class Decoder(nn.Module):
         if self.position_embedding is not None:
             x = x + self.position_embedding(positions)
         elif self.config.positions == "sinusoidal":
-            x = x + sinusoids(positions, self.config.hidden_size).to(x.dtype)
+            exact = torch.promote_types(x.dtype, torch.float32)
+            x = x + sinusoids(positions, self.config.hidden_size, exact).to(x.dtype)
         x = x.to(self._activation_dtype(x))
         if self.config.embedding_norm:
             x = rms_norm(x, None, self.config.norm_epsilon)

@@ -34,9 +34,10 @@ class MixtureOfExperts(nn.Module):
         """Map [B, T, D] to [B, T, D]; `real` [B, T] bool marks tokens that are not padding (padding is not routed)."""
         flat = x.reshape(-1, x.shape[-1])
         keep = None if real is None else real.reshape(-1)
-        # The router stays in fp32: in bf16, near ties between experts flip (Fedus et al. 2021, section 2.4).
+        # The router stays in fp32 or finer: in bf16, near ties between experts flip (Fedus et al. 2021, section 2.4).
+        exact = torch.promote_types(flat.dtype, torch.float32)
         with torch.autocast(x.device.type, enabled=False):
-            probabilities = F.linear(flat.float(), self.router.weight.float()).softmax(-1)  # [N, E]
+            probabilities = F.linear(flat.to(exact), self.router.weight.to(exact)).softmax(-1)  # [N, E]
         weights, experts = probabilities.topk(self.chosen, dim=-1)  # [N, k]
         if self.chosen > 1:
             # With one expert the probability itself must stay, or the router would get no gradient.

@@ -54,8 +54,8 @@ def _turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return turned
 
 
-def sinusoids(positions: Tensor, hidden_size: int) -> Tensor:
+def sinusoids(positions: Tensor, hidden_size: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """Return the fixed position vectors [B, T, D] of Vaswani et al. 2017: sines in even places, cosines in odd."""
-    half = torch.arange(0, hidden_size, 2, device=positions.device, dtype=torch.float32)
-    angle = positions.to(torch.float32)[..., None] * 10000.0 ** (-half / hidden_size)
+    half = torch.arange(0, hidden_size, 2, device=positions.device, dtype=dtype)
+    angle = positions.to(dtype)[..., None] * 10000.0 ** (-half / hidden_size)
     return torch.stack((angle.sin(), angle.cos()), dim=-1).flatten(-2)
