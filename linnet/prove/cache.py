@@ -7,7 +7,7 @@ import torch
 
 from linnet.prove.measuring import awake, equal_logits, past_the_window, random_ids
 from linnet.prove.subject import Subject
-from linnet.prove.verdict import Finding, held, not_applicable
+from linnet.prove.verdict import Finding, not_applicable
 
 
 @torch.no_grad()
@@ -25,12 +25,18 @@ def cached_equals_full(subject: Subject, draw: torch.Generator) -> Finding:
     ids = random_ids(subject, draw, 2, past_the_window(subject))
     tokens, window = ids.shape[1], subject.reading.window
     beyond = "" if window is None else f", window {window}" + ("" if tokens > window else " not reached")
+    pieces = ([tokens], [tokens - 3, 1, 1, 1], [tokens // 3, tokens - tokens // 3], [1] * tokens)
+    caches = [("", subject.reading.cached), (" of a rolling cache", subject.reading.rolling)]
     with awake(subject, draw) as said:
         full = subject.logits(ids)
-        for pieces in ([tokens], [tokens - 3, 1, 1, 1], [tokens // 3, tokens - tokens // 3], [1] * tokens):
-            found = subject.reading.cached(ids, pieces)
-            words = f"pieces of {pieces[0]}, {pieces[-1]}" if len(pieces) > 1 else "one piece"
-            finding = equal_logits(subject, found, full, f"{tokens} tokens in {words}{beyond}{said}")
-            if finding.status == "broken":
-                return finding
-    return held(finding.evidence)
+        findings = [
+            equal_logits(subject, read(ids, sizes), full, f"{tokens} tokens in {_words(sizes)}{which}{beyond}{said}")
+            for which, read in caches
+            if read is not None
+            for sizes in pieces
+        ]
+    return next((finding for finding in findings if finding.status == "broken"), findings[-1])
+
+
+def _words(sizes: list[int]) -> str:
+    return f"{len(sizes)} pieces" if len(sizes) > 1 else "one piece"

@@ -21,7 +21,7 @@ from linnet.prove.measuring import (
     tolerance,
 )
 from linnet.prove.subject import Subject
-from linnet.prove.verdict import Finding, held, judged, not_applicable
+from linnet.prove.verdict import Finding, broken, held, judged, not_applicable
 
 ROWS = 3  # random rows tried: a token that happens not to matter in one of them matters in another
 
@@ -42,9 +42,11 @@ def causality(subject: Subject, draw: torch.Generator) -> Finding:
     # moved[j, i]: what token j does to the logits of place i
     backwards = moved.tril(-1)
     worst, (token, place) = float(backwards.max()), _where(backwards)
-    seen = f"the logits of place {place} move by {worst:.1e} with the token of place {token}"
-    evidence = f"{seen}, rounding allows {limit:.1e}; {_pairs(moved)} pairs of places{said}"
-    return judged(worst <= limit < float("inf"), evidence)
+    pairs = moved.shape[0] * (moved.shape[0] - 1) // 2
+    limits = f"rounding allows {limit:.1e}; {pairs} pairs of places{said}"
+    if not worst <= limit < float("inf"):
+        return broken(f"the token of place {token} moves the logits of place {place} by {worst:.1e}, {limits}")
+    return held(f"no token moves an earlier logit by more than {worst:.1e}, {limits}")
 
 
 @torch.no_grad()
@@ -161,7 +163,3 @@ def _one_by_one(subject: Subject, draw: torch.Generator) -> tuple[Tensor, Tensor
 def _where(matrix: Tensor) -> tuple[int, int]:
     flat = int(matrix.argmax())
     return flat // matrix.shape[1], flat % matrix.shape[1]
-
-
-def _pairs(moved: Tensor) -> int:
-    return moved.shape[0] * (moved.shape[0] - 1) // 2

@@ -11,6 +11,7 @@ from linnet.prove.parts import Pair
 from linnet.prove.subject import Subject
 from linnet.prove.verdict import Finding, broken, judged, not_applicable
 
+Ids = tuple[int, ...]
 NONE_GIVEN = "no preference loss was given"
 # Sizes of (prompt, chosen, rejected): different ones, so that padding and prompts of another length show.
 SIZES = ((3, 4, 2), (5, 2, 5), (4, 3, 3))
@@ -41,14 +42,10 @@ def gradient_reaches_both_answers(subject: Subject, draw: torch.Generator) -> Fi
     if subject.preference is None:
         return not_applicable(NONE_GIVEN)
     pairs = _pairs(subject, draw)
-    chosen, rejected = (
-        [(pair.prompt, pair.chosen) for pair in pairs],
-        [(pair.prompt, pair.rejected) for pair in pairs],
-    )
     loss = _flat(subject, subject.preference.loss(pairs))
     if float(loss.abs().max()) == 0 or not bool(torch.isfinite(loss).all()):
         return broken("the loss has no finite gradient at all")
-    sides = torch.stack([_flat(subject, sum_logps(subject, texts).sum()) for texts in (chosen, rejected)])
+    sides = torch.stack([_flat(subject, sum_logps(subject, texts).sum()) for texts in _texts(pairs)])
     up, down = (-torch.linalg.lstsq((sides @ sides.T), sides @ loss).solution).tolist()
     evidence = f"ln p of chosen answers is pushed by {up:+.4f}, of rejected ones by {down:+.4f}"
     return judged(up > 0 and down < 0 and 0.5 < -down / up < 2, evidence)
@@ -66,7 +63,7 @@ def prompt_is_not_scored(subject: Subject, draw: torch.Generator) -> Finding:
         return not_applicable("no scores of answers were given")
     pairs = _pairs(subject, draw)
     found = torch.cat([side.flatten() for side in subject.preference.logps(pairs)]).double().cpu()
-    texts = [(pair.prompt, pair.chosen) for pair in pairs] + [(pair.prompt, pair.rejected) for pair in pairs]
+    texts = [text for side in _texts(pairs) for text in side]
     right = sum_logps(subject, texts).double().cpu()
     if found.shape != right.shape:
         return broken(f"{found.numel()} scores for {right.numel()} answers")
@@ -98,7 +95,7 @@ def reference_stays(subject: Subject, draw: torch.Generator) -> Finding:
     return judged(moved > 10 * SAME, f"the loss leaves ln 2 by {moved:.4f} when the policy moves")
 
 
-def sum_logps(subject: Subject, texts: Sequence[tuple[tuple[int, ...], tuple[int, ...]]]) -> Tensor:
+def sum_logps(subject: Subject, texts: Sequence[tuple[Ids, Ids]]) -> Tensor:
     """Return the sum of ln p over the tokens of each answer after its prompt, from the logits of each row alone."""
     sums = []
     for prompt, answer in texts:
@@ -113,10 +110,15 @@ def _pairs(subject: Subject, draw: torch.Generator) -> list[Pair]:
     special = set() if text is None else {text.begin_id, text.end_id, text.pad_id}
     plain = torch.tensor([id for id in range(subject.vocab_size) if id not in special])
 
-    def some(size: int) -> tuple[int, ...]:
+    def some(size: int) -> Ids:
         return tuple(plain[torch.randint(len(plain), (size,), generator=draw)].tolist())
 
     return [Pair(some(prompt), some(chosen), some(rejected)) for prompt, chosen, rejected in SIZES]
+
+
+def _texts(pairs: Sequence[Pair]) -> tuple[list[tuple[Ids, Ids]], list[tuple[Ids, Ids]]]:
+    """Return the prompts with their chosen, and with their rejected answers."""
+    return [(pair.prompt, pair.chosen) for pair in pairs], [(pair.prompt, pair.rejected) for pair in pairs]
 
 
 def _flat(subject: Subject, scalar: Tensor) -> Tensor:

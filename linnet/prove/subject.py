@@ -42,6 +42,8 @@ class Reading:
     """The d that `rotate` takes."""
     cached: Callable[[Tensor, Sequence[int]], Tensor] | None = None
     """(ids [B, T], sizes of pieces): the row read piece by piece through the key/value cache, logits of all pieces."""
+    rolling: Callable[[Tensor, Sequence[int]], Tensor] | None = None
+    """The same through a cache that keeps no more than the window."""
     window: int | None = None
     """Tokens that a layer with a sliding window sees; rows longer than this are tried."""
     reads: Callable[[int], Tensor] | None = None
