@@ -54,7 +54,7 @@ class MixtureOfExperts(nn.Module):
         # Fedus et al. 2021, equation 4: E * sum(share of tokens * mean probability), over real tokens.
         tokens = probabilities.shape[0] if keep is None else keep.sum().clamp(min=1)
         mean = (probabilities if keep is None else probabilities * keep[:, None]).sum(0) / tokens
-        load = taken.sum((0, 1)) / (tokens * self.chosen)
+        load = taken.sum((0, 1)).to(mean.dtype) / (tokens * self.chosen)
         self.balance_loss = len(self.experts) * (load * mean).sum()
         self.load = load.detach()
 
