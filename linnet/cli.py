@@ -29,6 +29,7 @@ COMMANDS = {
     "pretrain": "Train a language model from a text and a tokenizer.",
     "generate": "Let a model write: from a prompt, or in turns with you.",
     "evaluate": "Measure a model on text it has not seen.",
+    "prove": "Hold any model to what must be true of it: causality, loss, cache, resume and forty more.",
 }
 # A command is a file in recipes/, but for the one that runs the others.
 HOMES = {"quickstart": "linnet.pipeline"}

@@ -7,7 +7,7 @@ from linnet.prove.parts import Rows
 from linnet.prove.subject import Subject
 from linnet.prove.verdict import Finding, held, judged, not_applicable
 
-ROWS, LONGEST = 8, 32
+ROWS, LONGEST = 8, 16
 
 
 def every_trainable_parameter_gets_gradient(subject: Subject, draw: torch.Generator) -> Finding:

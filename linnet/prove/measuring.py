@@ -128,7 +128,7 @@ def awake(subject: Subject, draw: torch.Generator, logits: Logits | None = None)
         yield ""
         return
     with shaken(subject.model, draw):
-        yield " (weights shaken: as they are, no token matters to a later one)"
+        yield " (weights shaken: as they are, tokens do not see each other)"
 
 
 @contextlib.contextmanager

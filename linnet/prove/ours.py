@@ -4,7 +4,7 @@ B rows, T tokens.
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -45,8 +45,12 @@ def decoder_subject(
     tokenizer: Tokenizer | None = None,
     data: Data | None = None,
     training: TrainingConfig | None = None,
+    fresh: Callable[[], Logits] | None = None,
 ) -> Subject:
-    """Return a decoder as a subject; what comes with its tokenizer, data and training only where they are given."""
+    """Return a decoder as a subject; what comes with its tokenizer, data and training only where they are given.
+
+    `fresh` makes a new network of the same shape; by default one is built.
+    """
     config = model.config
     return Subject(
         name=name,
@@ -57,7 +61,7 @@ def decoder_subject(
         depends_on_batch=CAPACITY if config.num_experts and config.expert_capacity is not None else "",
         reading=_reading(model),
         loss=lambda rows: _loss(model, rows),
-        fresh=lambda: _fresh(model),
+        fresh=fresh or (lambda: _fresh(model)),
         tied=(("embedding.weight", "head.weight"),) if config.tie_embeddings else (),
         reloaded=None if tokenizer is None else lambda: _reloaded(model, name, tokenizer),
         experts=_experts(model) if model.mixtures() else None,

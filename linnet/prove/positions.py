@@ -7,7 +7,7 @@ import torch
 
 from linnet.prove.measuring import TOLERANCE, apart, awake, equal_logits, largest, random_ids
 from linnet.prove.subject import Subject
-from linnet.prove.verdict import Finding, held, judged, not_applicable
+from linnet.prove.verdict import Finding, judged, not_applicable
 
 HEADS = 2
 
@@ -27,11 +27,11 @@ def moved_rows_read_the_same(subject: Subject, draw: torch.Generator) -> Finding
     offsets = sorted({min(offset, subject.longest - ids.shape[1]) for offset in (1, 7, 64)})
     with awake(subject, draw) as said:
         here = subject.logits(ids)
-        for offset in offsets:
-            finding = equal_logits(subject, subject.reading.moved(ids, offset), here, f"moved by {offset}{said}")
-            if finding.status == "broken":
-                return finding
-    return held(f"rows moved by {offsets} read as at 0; last {finding.evidence}")
+        findings = [
+            equal_logits(subject, subject.reading.moved(ids, offset), here, f"rows at {offset} against rows at 0{said}")
+            for offset in offsets
+        ]
+    return next((finding for finding in findings if finding.status == "broken"), findings[-1])
 
 
 @torch.no_grad()

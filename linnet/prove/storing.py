@@ -5,9 +5,9 @@ B rows, T tokens.
 
 import torch
 
-from linnet.prove.measuring import apart, equal_logits, noise, random_ids
+from linnet.prove.measuring import apart, equal_logits, random_ids
 from linnet.prove.subject import Subject
-from linnet.prove.verdict import Finding, broken, held, judged, not_applicable
+from linnet.prove.verdict import Finding, broken, held, not_applicable
 
 
 @torch.no_grad()
@@ -30,10 +30,8 @@ def saved_and_loaded_is_equal(subject: Subject, draw: torch.Generator) -> Findin
         worst = max(apart(after[name], before[name]) for name in differ)
         return broken(f"{len(differ)} of {len(before)} parameters differ, by up to {worst:.1e}: {sorted(differ)[0]}")
     ids = random_ids(subject, draw, 3)
-    logits = subject.logits(ids)
-    moved = apart(loaded.logits(ids), logits)
-    evidence = f"{len(before)} parameters equal to the bit, logits apart by {moved:.1e}"
-    return judged(moved <= noise(subject, logits), evidence)
+    what = f"{len(before)} parameters equal to the bit, logits"
+    return equal_logits(subject, loaded.logits(ids), subject.logits(ids), what)
 
 
 def tied_weights_are_one(subject: Subject, draw: torch.Generator) -> Finding:
