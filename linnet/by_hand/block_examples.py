@@ -56,9 +56,11 @@ def _self_attention(dice: Dice) -> Example:
     groups, size = dice.size(1, 2), 2 * dice.size(2, 3)
     heads = groups * dice.size(1, 2)
     setting = rotary_setting(dice, rows, tokens, size) | {"heads": heads, "mask": causal_mask(tokens), "size": size}
-    params = _attention_params(dice, hidden, heads, groups, size)
-    operation = lambda x, params: self_attention(x, params, heads, setting["mask"], setting["rotary"])  # noqa: E731
-    return Example(operation, (dice.normal(rows, tokens, hidden), params), setting)
+    return Example(
+        lambda x, params: self_attention(x, params, heads, setting["mask"], setting["rotary"]),
+        (dice.normal(rows, tokens, hidden), _attention_params(dice, hidden, heads, groups, size)),
+        setting,
+    )
 
 
 def _cross_attention(dice: Dice) -> Example:
@@ -160,12 +162,16 @@ def _vaswani_block(kind: str, dice: Dice) -> Example:
     source = dice.normal(rows, keys, hidden)
     if kind == "encoder":
         del params["cross"], params["cross_norm"]
-        make = lambda curve: lambda x, p: encoder_block(x, p, heads, source_mask, curve)  # noqa: E731
-        return _watched(make, (source, params), name, setting)
+        return _watched(
+            lambda curve: lambda x, p: encoder_block(x, p, heads, source_mask, curve), (source, params), name, setting
+        )
     mask = causal_mask(dice.size(1, 5))
-    make = lambda curve: lambda x, s, p: cross_decoder_block(x, s, p, heads, mask, source_mask, curve)  # noqa: E731
-    inputs = (dice.normal(rows, len(mask), hidden), source, params)
-    return _watched(make, inputs, name, setting | {"mask": mask, "source_mask": source_mask})
+    return _watched(
+        lambda curve: lambda x, s, p: cross_decoder_block(x, s, p, heads, mask, source_mask, curve),
+        (dice.normal(rows, len(mask), hidden), source, params),
+        name,
+        setting | {"mask": mask, "source_mask": source_mask},
+    )
 
 
 def _mixture(chosen: int, dice: Dice) -> Example:

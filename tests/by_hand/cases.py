@@ -181,8 +181,8 @@ def _self_attention(setting: dict, x: Tensor, params: Params) -> Tensor:
 
 
 def _feed_forward(setting: dict, x: Tensor, params: Params) -> Tensor:
-    return _call(MLP(ModelConfig(num_heads=1, positions="none", **_mlp_config(params, setting["activation"]))),
-                 _named(params), x)  # fmt: skip
+    config = ModelConfig(num_heads=1, positions="none", **_mlp_config(params, setting["activation"]))
+    return _call(MLP(config), _named(params), x)
 
 
 def _decoder_block(setting: dict, x: Tensor, params: Params) -> Tensor:
@@ -269,9 +269,7 @@ def _cross_decoder_block(setting: dict, x: Tensor, source: Tensor, params: Param
     module, weights = _torch_block(nn.TransformerDecoderLayer, setting, params, names)
     weights |= _torch_attention(params["cross"], "multihead_attn.")
     hidden = ~as_tensor(setting["source_mask"])[:, 0, 0]
-    return _call(
-        module, weights, x, source, tgt_mask=~as_tensor(setting["mask"]), memory_key_padding_mask=hidden
-    )  # fmt: skip
+    return _call(module, weights, x, source, tgt_mask=~as_tensor(setting["mask"]), memory_key_padding_mask=hidden)
 
 
 def _dpo(setting: dict, chosen: Tensor, rejected: Tensor) -> Tensor:
@@ -325,13 +323,11 @@ CASES: dict[str, Case] = {
     "pre-norm": Case(formulas.pre_norm),
     "decoder block": Case(formulas.decoder_block, _decoder_block, "linnet.model.decoder.Block"),
     "encoder block": Case(formulas.encoder_block, _encoder_block, "torch.nn.TransformerEncoderLayer"),
-    "cross decoder block": Case(
-        formulas.cross_decoder_block, _cross_decoder_block, "torch.nn.TransformerDecoderLayer"
-    ),
+    "cross decoder block": Case(formulas.cross_decoder_block, _cross_decoder_block, "torch.nn.TransformerDecoderLayer"),
     "mixture, top 1": _MIXTURE,
     "mixture, top 2": _MIXTURE,
     "LoRA": Case(formulas.lora),
     "answer log-probability": Case(formulas.answer_log_probability, _answer, "torch cross_entropy"),
     "DPO": Case(formulas.dpo, _dpo, "torch logsigmoid"),
     "int8 linear": Case(formulas.int8_linear),
-}  # fmt: skip
+}
