@@ -28,7 +28,7 @@ def policy_equal_to_reference_gives_ln_2(subject: Subject, draw: torch.Generator
     """
     if subject.preference is None:
         return not_applicable(NONE_GIVEN)
-    found = float(subject.preference.loss(_pairs(subject, draw)))
+    found = float(subject.preference.loss(_pairs(subject, draw)).detach())
     return judged(abs(found - math.log(2)) <= SAME, f"{found:.5f}; ln 2 = {math.log(2):.5f}")
 
 
@@ -88,7 +88,7 @@ def reference_stays(subject: Subject, draw: torch.Generator) -> Finding:
     reference = subject.preference.reference_logps
     before = None if reference is None else torch.cat(reference(pairs)).detach().clone()
     with shaken(subject.model, draw, only_trainable=True):
-        moved = abs(float(subject.preference.loss(pairs)) - math.log(2))
+        moved = abs(float(subject.preference.loss(pairs).detach()) - math.log(2))
         after = None if reference is None else torch.cat(reference(pairs)).detach()
     if before is not None and after is not None and float((before - after).abs().max()) > SAME:
         return broken(f"the reference's scores move by {float((before - after).abs().max()):.2f} with the policy")
