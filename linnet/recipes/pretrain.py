@@ -32,6 +32,7 @@ def main(cfg: PretrainConfig) -> Path:
     model, context = state.model, cfg.model.context_length
     objective, schedule = learning(cfg)
     saved, best = Checkpoints(cfg.out / "state"), Best(cfg.out / "state")
+    kept = Checkpoints(cfg.out / "kept", keep=cfg.steps)
     logger.info("%s; %d parameters", data.report.line(), sum(p.numel() for p in model.parameters()))
     with (
         Run.start(cfg.out, cfg, "pretrain", data_hashes=data.data_hashes(), resume=cfg.resume, track=cfg.track) as run,
@@ -68,6 +69,8 @@ def main(cfg: PretrainConfig) -> Path:
             if step.every(cfg.sample_every):
                 run.sample(generate(model.eval(), tokenizer, [prompt], sampling)[0].text, step.number)
                 model.train()
+            if step.every(cfg.keep_every) and step.number < step.total:
+                kept.save(state)
             if step.every(cfg.save_every) or interrupt.asked:
                 path = saved.save(state)
                 interrupt.leave(

@@ -88,6 +88,8 @@ class TrainingConfig(Config):
     """Steps between samples in samples.md; 0 is only at the end."""
     save_every: int = Field(default=200, ge=0)
     """Steps between saved states; 0 saves none."""
+    keep_every: int = Field(default=0, ge=0)
+    """Steps between states that stay when the run is finished, for `linnet replay` to begin from; 0 keeps none."""
     patience: int = Field(default=0, ge=0)
     """Stop after so many evaluations without a better held-out loss and keep the best weights; 0 never stops."""
     overfit_one_batch: bool = False
