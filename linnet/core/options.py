@@ -38,8 +38,9 @@ def nest(typed: dict[str, Any], paths: Paths) -> dict[str, Any]:
 def _collect(
     cls: type[Config], path: tuple[str, ...], defaults: Config | None, found: list[inspect.Parameter], paths: Paths
 ) -> None:
-    own = inspect.get_annotations(cls)  # before what it inherits: `--corpus` is read before `--log-every`
-    for name in sorted(cls.model_fields, key=lambda name: name not in own):
+    # Its own before what it inherits: `--corpus` is read before `--log-every`.
+    owners = [inspect.get_annotations(owner) for owner in cls.__mro__]
+    for name in sorted(cls.model_fields, key=lambda name: [name in own for own in owners].index(True)):
         field, here = cls.model_fields[name], (*path, name)
         default = field.get_default(call_default_factory=True) if defaults is None else dict(defaults)[name]
         inner = config_class(field.annotation)
