@@ -29,6 +29,7 @@ COMMANDS = {
     "pretrain": "Train a language model from a text and a tokenizer.",
     "generate": "Let a model write: from a prompt, or in turns with you.",
     "evaluate": "Measure a model on text it has not seen.",
+    "by-hand": "See the mathematics by hand: a token's way, checked gradients, a GPT trained in NumPy.",
     "prove": "Hold any model to what must be true of it: causality, loss, cache, resume and forty more.",
 }
 # A command is a file in recipes/, but for the one that runs the others.
@@ -138,7 +139,7 @@ def recipe_command(name: str) -> Callable[..., None]:
 
     Raises BadInput for a command whose recipe is not part of this version.
     """
-    home = HOMES.get(name, f"linnet.recipes.{name}")
+    home = HOMES.get(name, f"linnet.recipes.{name.replace('-', '_')}")
     if importlib.util.find_spec(home) is None:
         raise BadInput(f"{name}: not part of linnet {__version__}")
     recipe = importlib.import_module(home)

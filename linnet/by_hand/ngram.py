@@ -114,6 +114,20 @@ def train_bigram(counts: Array, steps: int = 200, lr: float = 0.1) -> tuple[Arra
     return weights["table"], losses
 
 
+def simple_losses(train: Array, held_out: Array, vocab_size: int) -> dict[str, float]:
+    """Return the held-out loss of what needs no network: pure chance, counts of 1, 2 and 5, and the trained table."""
+    table, _ = train_bigram(bigram_counts(train, vocab_size))
+    trained, _ = bigram_model(table, bigram_counts(held_out, vocab_size))
+    counted = {order: Ngram.count(train, order, vocab_size).loss(held_out) for order in (1, 2, 5)}
+    return {
+        "chance": float(np.log(vocab_size)),
+        "characters by counts": counted[1],
+        "bigram by counts": counted[2],
+        "bigram by gradient": trained,
+        "5-gram by counts": counted[5],
+    }
+
+
 def _check(ids: Array, vocab_size: int, least: int) -> None:
     if len(ids) < least:
         raise ValueError(f"{len(ids)} tokens are too few; at least {least} are needed")

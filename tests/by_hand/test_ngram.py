@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from linnet.by_hand.embedding import embedding
 from linnet.by_hand.gradient_check import gradient_check
-from linnet.by_hand.ngram import Ngram, add_k, bigram_counts, bigram_loss, bigram_model, train_bigram
+from linnet.by_hand.ngram import Ngram, add_k, bigram_counts, bigram_loss, bigram_model, simple_losses, train_bigram
 from linnet.by_hand.softmax import cross_entropy
 
 LINE = np.array([0, 1, 0, 1, 2, 0, 1])
@@ -86,6 +86,19 @@ def test_training_ends_where_counting_begins():
     assert losses[0] == pytest.approx(math.log(4))
     assert losses[-1] == pytest.approx(-(counts * np.log(counted)).sum() / counts.sum(), abs=1e-6)
     np.testing.assert_allclose(np.exp(table) / np.exp(table).sum(-1, keepdims=True), counted, atol=1e-3)
+
+
+def test_simple_losses_fall_with_what_is_known():
+    ids = np.array([0, 1, 0, 2] * 100)
+    losses = simple_losses(ids[:300], ids[300:], 3)
+    assert list(losses) == [
+        "chance", "characters by counts", "bigram by counts", "bigram by gradient", "5-gram by counts",
+    ]  # fmt: skip
+    chance, characters, counted, trained, fifth = losses.values()
+    assert chance == pytest.approx(math.log(3))
+    assert characters == pytest.approx(1.5 * math.log(2), abs=0.01)
+    assert counted == pytest.approx(0.5 * math.log(2), abs=0.03) == pytest.approx(trained, abs=0.03)
+    assert fifth < 0.1
 
 
 def test_what_cannot_be_counted_is_refused():
