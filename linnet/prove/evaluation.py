@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from linnet.prove.measuring import apart, cross_entropy, random_ids
+from linnet.prove.measuring import apart, losses_of, random_ids
 from linnet.prove.subject import Subject
 from linnet.prove.verdict import Finding, broken, held, judged, not_applicable
 
@@ -60,6 +60,8 @@ def perplexity_is_that_of_the_tokens(subject: Subject, draw: torch.Generator) ->
     """
     if subject.perplexity is None:
         return not_applicable("no measurement of perplexity was given")
+    if subject.depends_on_batch:
+        return not_applicable(subject.depends_on_batch)
     found = {size: subject.perplexity.measure(size) for size in BATCH_SIZES}
     first = found[BATCH_SIZES[0]]
     for size, value in found.items():
@@ -68,7 +70,7 @@ def perplexity_is_that_of_the_tokens(subject: Subject, draw: torch.Generator) ->
     if not subject.perplexity.rows:
         return held(f"{first:.4f} at batch sizes {', '.join(map(str, BATCH_SIZES))}")
     with torch.no_grad():
-        losses = torch.cat([cross_entropy(subject.logits(rows.ids), rows) for rows in subject.perplexity.rows])
+        losses = torch.cat([losses_of(subject, rows) for rows in subject.perplexity.rows])
     right = math.exp(min(float(losses.mean()), 700.0))
     evidence = f"{first:.4f} at each batch size; e to the mean loss of {len(losses)} tokens is {right:.4f}"
     return judged(_off(first, right) <= SAME, evidence)

@@ -85,6 +85,13 @@ def cross_entropy(logits: Tensor, rows: Rows) -> Tensor:
     return losses[rows.learned[:, 1:]]
 
 
+def losses_of(subject: Subject, rows: Rows) -> Tensor:
+    """Return the loss of every learned token in nats, worked out from the logits, [learned]."""
+    logits = subject.logits(rows.ids[:, :-1])  # the last token is only predicted: the model may have no room for it
+    losses = F.cross_entropy(logits.double().transpose(1, 2), rows.ids[:, 1:], reduction="none")
+    return losses[rows.learned[:, 1:]]
+
+
 def all_learned(ids: Tensor) -> Rows:
     """Return rows whose every token but the first is learned."""
     learned = torch.ones_like(ids, dtype=torch.bool)

@@ -36,6 +36,7 @@ def training_of(config: ModelConfig, training: TrainingConfig) -> Training:
         run=partial(_run, small, training),
         gradients=partial(_gradients, small.but(dropout=0.0)),
         schedule=partial(factor, training.schedule, total=TOTAL),
+        on=" of a tiny network of this kind",
     )
 
 

@@ -149,3 +149,5 @@ class Training:
     """Step (from 0) -> the learning rate (or its factor) that it should have."""
     frozen: tuple[str, ...] = ()
     """Names of weights that training must not move."""
+    on: str = ""
+    """What it trains, if not the model itself; said beside the evidence."""

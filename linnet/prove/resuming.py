@@ -23,7 +23,7 @@ def training_is_deterministic(subject: Subject, draw: torch.Generator) -> Findin
     if subject.training is None or subject.training.run is None:
         return not_applicable(NONE_GIVEN)
     first, second = (subject.training.run(STEPS, None) for _ in range(2))
-    return _same_weights(second, first, f"{STEPS} steps, twice")
+    return _same_weights(second, first, f"{STEPS} steps{subject.training.on}, twice")
 
 
 def resume_equals_uninterrupted(subject: Subject, draw: torch.Generator) -> Finding:
@@ -36,12 +36,12 @@ def resume_equals_uninterrupted(subject: Subject, draw: torch.Generator) -> Find
     if subject.training is None or subject.training.run is None:
         return not_applicable(NONE_GIVEN)
     whole = subject.training.run(STEPS, None)
+    what = f"{STEPS} steps{subject.training.on}, killed after"
     for killed in KILLS:
-        finding = _same_weights(subject.training.run(STEPS, killed), whole, f"{STEPS} steps, killed after {killed}")
+        finding = _same_weights(subject.training.run(STEPS, killed), whole, f"{what} {killed}")
         if finding.status == "broken":
             return finding
-    when = ", ".join(map(str, KILLS))
-    return held(f"{STEPS} steps, killed after {when}: {len(whole.weights)} weights equal to the bit")
+    return held(f"{what} {', '.join(map(str, KILLS))}: {len(whole.weights)} weights equal to the bit")
 
 
 def resume_neither_replays_nor_skips(subject: Subject, draw: torch.Generator) -> Finding:
@@ -64,7 +64,8 @@ def resume_neither_replays_nor_skips(subject: Subject, draw: torch.Generator) ->
             return broken(f"killed after {killed}: batch {place + 1} is {_known(found[place], whole, place)}")
         if len(found) != len(whole):
             return broken(f"killed after {killed}: {len(found)} batches instead of {len(whole)}")
-    return held(f"{STEPS} steps, killed after {', '.join(map(str, KILLS))}: the same {len(whole)} batches in order")
+    what = f"{STEPS} steps{subject.training.on}, killed after {', '.join(map(str, KILLS))}"
+    return held(f"{what}: the same {len(whole)} batches in order")
 
 
 def _same_weights(found: Trace, right: Trace, what: str) -> Finding:

@@ -37,7 +37,8 @@ def accumulation_at_any_split(subject: Subject, draw: torch.Generator) -> Findin
                 f"the gradient {what} is another one: {difference:.1e} of its size, rounding allows {limit:.0e}"
             )
         worst = max(worst, difference)
-    return held(f"4 cuts of {ROWS} rows with ragged masks: gradients differ by {worst:.1e} of their size")
+    what = f"4 cuts of {ROWS} rows with ragged masks: gradients{subject.training.on}"
+    return held(f"{what} differ by {worst:.1e} of their size")
 
 
 def clipping_bounds_the_true_gradient(subject: Subject, draw: torch.Generator) -> Finding:
@@ -87,7 +88,9 @@ def schedule_counts_optimizer_steps(subject: Subject, draw: torch.Generator) -> 
         for step, (found, meant) in enumerate(zip(rates, right, strict=True), start=1):
             if abs(found - meant) > 1e-6 * max(abs(meant), 1e-12):
                 return broken(f"step {step} of {STEPS}{what} has rate {found:.4g}, the schedule says {meant:.4g}")
-    return held(f"{STEPS} steps, resumed or not, with rates {right[0]:.4g} to {right[-1]:.4g} as scheduled")
+    return held(
+        f"{STEPS} steps{subject.training.on}, resumed or not, with rates {right[0]:.4g} to {right[-1]:.4g} as scheduled"
+    )
 
 
 def every_trainable_weight_moves(subject: Subject, draw: torch.Generator) -> Finding:
@@ -111,7 +114,9 @@ def every_trainable_weight_moves(subject: Subject, draw: torch.Generator) -> Fin
         return broken(f"{len(left)} of {len(before)} weights do not move in {STEPS} steps: {left[0]}")
     if moved := sorted(frozen - set(stayed)):
         return broken(f"{len(moved)} of {len(frozen)} frozen weights move: {moved[0]}")
-    return held(f"{len(before) - len(frozen)} weights move in {STEPS} steps, {len(frozen)} frozen ones stay")
+    return held(
+        f"{len(before) - len(frozen)} weights move in {STEPS} steps{subject.training.on}, {len(frozen)} frozen ones stay"
+    )
 
 
 def _without(subject: Subject, part: str) -> Finding | None:
