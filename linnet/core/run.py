@@ -18,7 +18,7 @@ from linnet.core.tracking import Tracker, TrackerName, check_tracker, open_track
 __all__ = ["Run", "differences", "metrics_csv", "read_metrics"]
 
 # Fields that may change between two starts of the same run.
-NOT_IDENTITY = frozenset({"out", "resume", "track", "threads", "keep_every", "json_output"})
+NOT_IDENTITY = frozenset({"out", "resume", "track", "threads", "keep_every", "prove", "json_output"})
 # What a run leaves in its folder; a fresh start removes it, so that nothing there belongs to another run.
 LEFT_BY_A_RUN = ("result.json", "model.json", "model.safetensors", "adapter.safetensors", "samples.md")
 LEFT_FOLDERS = ("state", "kept", "tensorboard")

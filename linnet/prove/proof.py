@@ -43,6 +43,8 @@ def untouched(model: nn.Module) -> Iterator[None]:
     modes = [(module, module.training) for module in model.modules()]
     gradients = [(parameter, parameter.grad) for parameter in model.parameters()]
     devices = sorted({p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"})
+    on_mps = any(parameter.device.type == "mps" for parameter in model.parameters())
+    mps = torch.mps.get_rng_state() if on_mps else None  # torch's own fork leaves it out
     with torch.random.fork_rng(devices):
         model.eval()
         for parameter, _ in gradients:
@@ -54,6 +56,8 @@ def untouched(model: nn.Module) -> Iterator[None]:
                 module.training = training
             for parameter, gradient in gradients:
                 parameter.grad = gradient
+            if mps is not None:
+                torch.mps.set_rng_state(mps)
 
 
 def _raised(error: Exception) -> Finding:

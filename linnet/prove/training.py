@@ -114,9 +114,8 @@ def every_trainable_weight_moves(subject: Subject, draw: torch.Generator) -> Fin
         return broken(f"{len(left)} of {len(before)} weights do not move in {STEPS} steps: {left[0]}")
     if moved := sorted(frozen - set(stayed)):
         return broken(f"{len(moved)} of {len(frozen)} frozen weights move: {moved[0]}")
-    return held(
-        f"{len(before) - len(frozen)} weights move in {STEPS} steps{subject.training.on}, {len(frozen)} frozen ones stay"
-    )
+    what = f"in {STEPS} steps{subject.training.on}"
+    return held(f"{len(before) - len(frozen)} weights move {what}, {len(frozen)} frozen ones stay")
 
 
 def _without(subject: Subject, part: str) -> Finding | None:

@@ -14,6 +14,7 @@ def main(cfg: PretrainConfig) -> Path:
     from linnet.core.run import Run, read_metrics
     from linnet.infer.config import SamplingConfig
     from linnet.infer.decode import generate
+    from linnet.prove.before_training import prove_before_training
     from linnet.train.early_stop import EarlyStop
     from linnet.train.loop import steps
     from linnet.train.pretraining import begin, learning, read_corpus, with_tokenizer
@@ -34,6 +35,8 @@ def main(cfg: PretrainConfig) -> Path:
     saved, best = Checkpoints(cfg.out / "state"), Best(cfg.out / "state")
     kept = Checkpoints(cfg.out / "kept", keep=cfg.steps)
     logger.info("%s; %d parameters", data.report.line(), sum(p.numel() for p in model.parameters()))
+    if cfg.prove:
+        prove_before_training(model, cfg.steps, cfg.seed)
     with (
         Run.start(cfg.out, cfg, "pretrain", data_hashes=data.data_hashes(), resume=cfg.resume, track=cfg.track) as run,
         Interrupt() as interrupt,

@@ -78,6 +78,8 @@ class TrainingConfig(Config):
     """Recompute each block in the backward pass: slower, in much less memory."""
     deterministic: bool = False
     """Allow only algorithms that give the same bits every time (for a GPU; on a CPU all are)."""
+    prove: bool = True
+    """Before 200 steps or more, put the quick invariants of `linnet prove` to the new network: some seconds."""
     log_every: int = Field(default=10, ge=1)
     """Steps between logged numbers."""
     eval_every: int = Field(default=100, ge=0)
