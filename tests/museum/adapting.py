@@ -11,7 +11,7 @@ from linnet.prove.gradients import every_trainable_parameter_gets_gradient, froz
 from linnet.prove.parts import Adapter, Rows
 from linnet.prove.subject import Subject
 from tests.museum.exhibit import exhibit
-from tests.museum.networks import HIDDEN, VOCABULARY, Decoder, next_token_loss, norm, plain
+from tests.museum.networks import HIDDEN, VOCABULARY, Decoder, fill, next_token_loss, norm, plain
 
 RANK, ALPHA = 2, 8
 
@@ -93,6 +93,7 @@ def an_adapter_that_cannot_be_switched_off(wrong: bool) -> Subject:
     model, lora = with_lora()
     learn(lora)
     trained = nn.Linear(HIDDEN, HIDDEN, bias=False)
+    fill(trained, seed=5)
     original = model.attention[1].out
 
     def adapted(ids: Tensor) -> Tensor:

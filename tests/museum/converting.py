@@ -11,7 +11,7 @@ from linnet.prove.quantization import quantization_covers_every_matrix, quantize
 from linnet.prove.storing import converted_copy_is_equal
 from linnet.prove.subject import Subject
 from tests.museum.exhibit import exhibit
-from tests.museum.networks import HEADS, HIDDEN, Attention, Decoder, plain
+from tests.museum.networks import HEADS, HIDDEN, Attention, Decoder, fill, plain
 
 EXPERTS = 4
 INT8 = 127
@@ -77,8 +77,7 @@ class FusedExperts(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.router = nn.Linear(HIDDEN, EXPERTS, bias=False)
-        self.experts = nn.Parameter(torch.empty(EXPERTS, HIDDEN, HIDDEN))
-        nn.init.normal_(self.experts, std=0.2, generator=torch.Generator().manual_seed(6))
+        self.experts = nn.Parameter(torch.zeros(EXPERTS, HIDDEN, HIDDEN))
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.einsum("bte,btd,edf->btf", self.router(x).softmax(-1), x, self.experts)
@@ -106,6 +105,7 @@ def int8_of_one_kind_of_layer(wrong: bool) -> Subject:
     """
     model = Decoder()
     model.mlp = nn.ModuleList(FusedExperts() for _ in model.mlp)
+    fill(model)
     linear = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Linear)}
     exempt = tuple(name for name in matrices(model) if name.startswith(("tokens", "positions", "head")))
     meant = {name: weights for name, weights in matrices(model).items() if name not in exempt}
@@ -124,6 +124,7 @@ def int8_beside_what_it_replaces(wrong: bool) -> Subject:
     """
     model = Decoder()
     model.mlp[0] = nn.Sequential(nn.Linear(HIDDEN, 4096), nn.GELU(), nn.Linear(4096, HIDDEN))
+    fill(model)
     before = sum(parameter.numel() for parameter in model.parameters()) * 4
     converted = {name: rounded(weights) for name, weights in matrices(model).items()}
     small = sum(weights.numel() + weights.shape[0] * 4 for weights in converted.values())
