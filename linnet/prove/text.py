@@ -79,9 +79,8 @@ def stop_token_is_learned(subject: Subject, draw: torch.Generator) -> Finding:
         if bool((learned[:-1] & ~learned[1:] & (ids[1:] == end) & (ids[:-1] != end)).any()):
             cut.append(number)
     if cut:
-        return broken(
-            f"in {len(cut)} of {len(rows)} examples an end token after what is learned is not, first {cut[0]}"
-        )
+        share = f"{len(cut)} of {len(rows)} examples, first {cut[0]}"
+        return broken(f"the end token after what is learned is not learned itself in {share}")
     return judged(learned_ends > 0, f"{learned_ends} end tokens (id {end}) are learned in {len(rows)} examples")
 
 
