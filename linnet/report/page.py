@@ -15,6 +15,9 @@ from linnet.report import svg
 from linnet.report.curves import Chart, rows
 
 NAME = "index.html"
+# How a token may look on a page; page.css has a rule for each.
+LOSS_LOOKS = tuple(f"loss-{level}" for level in range(8))
+LOOKS = ("learned", "unlearned", "padding", "special", "special-unlearned", "wrong", *LOSS_LOOKS)
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,30 @@ class Link:
     def address(self) -> str:
         """The path as a relative address; `./` keeps a name such as `javascript:x` a name."""
         return "./" + quote(self.path, errors="replace")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A token as the page shows it: its text, one of LOOKS, and what is said when it is pointed at."""
+
+    text: str
+    look: str
+    about: str = ""
+    breaks: bool = False
+    """Whether a new line begins before it."""
+
+    def __post_init__(self) -> None:
+        if self.look not in LOOKS:
+            raise ValueError(f"a token cannot look like {self.look!r}, only like one of {', '.join(LOOKS)}")
+
+
+@dataclass(frozen=True)
+class TokenRow:
+    """Tokens side by side under a heading, and what is wrong with them."""
+
+    heading: str
+    cells: tuple[Cell, ...]
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,7 +164,45 @@ class Commands:
     note: str = ""
 
 
-Section = Headlines | Facts | Curves | Samples | Table | Commands
+@dataclass(frozen=True)
+class Tokens:
+    """Section: rows of tokens, each coloured by its look; the legend is made of tokens too."""
+
+    kind: ClassVar[str] = "tokens"
+    title: str
+    rows: tuple[TokenRow, ...]
+    legend: tuple[Cell, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Section: how often each thing occurs, as bars with their numbers."""
+
+    kind: ClassVar[str] = "bars"
+    title: str
+    columns: tuple[str, str]
+    bars: tuple[tuple[str, int], ...]
+    note: str = ""
+
+    @property
+    def longest(self) -> int:
+        """The largest count, at least 1: the length of a full bar."""
+        return max([1, *(count for _, count in self.bars)])
+
+
+@dataclass(frozen=True)
+class Warnings:
+    """Section: sentences that ought to be read; `calm` is said where there are none."""
+
+    kind: ClassVar[str] = "warnings"
+    title: str
+    sentences: tuple[str, ...]
+    calm: str = ""
+    note: str = ""
+
+
+Section = Headlines | Facts | Curves | Samples | Table | Commands | Tokens | Bars | Warnings
 
 
 def write_page(folder: str | Path, *sections: Section, title: str, lead: str = "") -> Path:

@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 
 from linnet.core.errors import BadInput
+from linnet.report import page as page_module
 from linnet.report.curves import Chart, Level, Line
 from linnet.report.page import (
+    LOOKS,
+    Bars,
+    Cell,
     Command,
     Commands,
     Curves,
@@ -24,6 +28,9 @@ from linnet.report.page import (
     Samples,
     Stage,
     Table,
+    TokenRow,
+    Tokens,
+    Warnings,
     duration,
     page_html,
     size,
@@ -32,7 +39,7 @@ from linnet.report.page import (
 )
 
 HOSTILE = "<script>alert(1)</script></style></title>\"'><img src=x onerror=alert(1)> &amp; {{ 7*7 }} {% raw %}"
-VOID = {"meta", "link"}
+VOID = {"meta", "link", "br"}
 
 
 class Reader(HTMLParser):
@@ -76,7 +83,16 @@ def every_section(text: str) -> tuple:
         Table(text, (text, text), ((text, Link(text, text)),), text, frozenset({0})),
         Commands(text, (Command(text, text),), text),
         stages_table([Stage(text, Path(text), 3.0)], text),
+        Tokens(text, (TokenRow(text, (Cell(text, "learned", text), Cell(text, "wrong")), (text,)),), cells(text), text),
+        Bars(text, (text, text), ((text, 3), (text, 0)), text),
+        Warnings(text, (text, text), text, text),
+        Warnings(text, (), text),
     )
+
+
+def cells(text: str) -> tuple[Cell, ...]:
+    """Return a token of each look."""
+    return tuple(Cell(text, look, text, breaks=True) for look in LOOKS)
 
 
 def test_the_page_holds_what_the_quick_start_has_to_say(run, sections):
@@ -121,7 +137,7 @@ def test_no_text_becomes_markup():
     calm, hostile = (Reader(page_html(every_section(text), text, text)) for text in ("calm", HOSTILE))
     assert calm.tags == hostile.tags
     assert [name for name, _ in calm.attributes] == [name for name, _ in hostile.attributes]
-    assert hostile.text.count(HOSTILE) >= 25
+    assert hostile.text.count(HOSTILE) >= 50
     # A link stays inside the folder whatever the file is called.
     leads = [value for name, value in hostile.attributes if name == "href"]
     assert "./%3Cscript%3Ealert%281%29%3C/script%3E" in " ".join(leads)
@@ -201,3 +217,35 @@ def test_sizes(number, said):
 def test_the_template_and_the_style_sheet_lie_in_the_package():
     room = Path(sys.modules[write_page.__module__].__file__).parent
     assert {"page.html.jinja", "page.css"} <= {path.name for path in room.iterdir()}
+
+
+def test_tokens_stand_side_by_side_with_nothing_between_them():
+    row = TokenRow(
+        "Row 0", (Cell("a ", "learned", "id 1"), Cell(" b\n", "unlearned"), Cell("c", "loss-3", breaks=True))
+    )
+    html = page_html((Tokens("t", (row,)),), "t")
+    spans = (
+        '<p class="tokens"><span class="token learned" tabindex="-1" data-about="id 1">a </span>'
+        '<span class="token unlearned"> b\n</span><br><span class="token loss-3">c</span></p>'
+    )
+    assert spans in html
+
+
+def test_a_look_that_the_style_sheet_does_not_know_is_refused():
+    style = (Path(page_module.__file__).parent / "page.css").read_text()
+    assert all(f".{look} {{" in style or f".{look}, " in style for look in LOOKS)
+    with pytest.raises(ValueError, match="cannot look like"):
+        Cell("a", "learned x")
+
+
+def test_bars_are_as_long_as_their_counts():
+    html = page_html((Bars("t", ("tokens", "documents"), (("1", 4), ("2", 1), ("3", 0))),), "t")
+    assert re.findall(r'rect width="([\d.]+)"', html) == ["100.00", "25.00", "0.00"]
+    assert 'rect width="0.00"' in page_html((Bars("t", ("a", "b"), (("1", 0),)),), "t")
+
+
+def test_calm_is_said_only_where_there_are_no_warnings():
+    calm, troubled = (page_html((Warnings("t", words, "All is well."),), "t") for words in ((), ("Look!",)))
+    assert "All is well." in calm
+    assert "All is well." not in troubled
+    assert "<li>Look!</li>" in troubled

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from linnet.report.page import write_page
+from linnet.report.page import TokenRow, Tokens, write_page
 from tests.report.material import quick_start_sections
-from tests.report.test_page import HOSTILE, every_section
+from tests.report.test_page import HOSTILE, cells, every_section
 
 pytestmark = pytest.mark.slow
 WIDTHS = {"desktop": 1280, "phone": 390, "small phone": 320}
@@ -134,3 +134,32 @@ def test_a_page_without_pictures_fits_a_phone(run, show, monkeypatch):
     page, complaints = show(path, 390)
     assert complaints == []
     assert sideways(page) <= 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=list(WIDTHS))
+def test_tokens_can_be_read_and_say_what_they_are_when_pointed_at(tmp_path, show, width, scheme):
+    row = TokenRow("Row 0", cells("a token of words") * 9, ("something is wrong",))
+    page, complaints = show(write_page(tmp_path, Tokens("Tokens", (row,), cells("look")), title="a"), width, scheme)
+    weak = [found for found in page.evaluate(CONTRASTS) if found[0] < 4.5]
+    assert weak == []
+    token = page.locator("article .token").nth(30)
+    assert said(token) == "none"
+    token.hover()
+    assert said(token) == '"a token of words"'
+    page.mouse.move(1, 1)
+    assert said(token) == "none"
+    token.click()  # as a tap does
+    assert said(token) == '"a token of words"'
+    box = token.evaluate("""node => { const style = getComputedStyle(node, "::after");
+      return [style.position, parseFloat(style.width), parseFloat(style.bottom), innerWidth]; }""")
+    assert box[0] == "fixed"
+    assert 0 < box[1] <= box[3] - 20
+    assert box[2] > 0
+    assert complaints == []
+    assert sideways(page) <= 0
+
+
+def said(token) -> str:
+    """Return what stands beside a token on the screen."""
+    return token.evaluate("node => getComputedStyle(node, '::after').content")
