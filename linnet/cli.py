@@ -26,11 +26,13 @@ COMMANDS = {
     "quickstart": "From nothing to a small model that writes stories, and a page about it.",
     "world": "Show or export the built-in small world that models learn here.",
     "tokenizer": "Train a tokenizer on a text, or load GPT-2's.",
+    "xray": "Look through a training set, token by token, before training on it.",
     "pretrain": "Train a language model from a text and a tokenizer.",
     "generate": "Let a model write: from a prompt, or in turns with you.",
     "evaluate": "Measure a model on text it has not seen.",
     "by-hand": "See the mathematics by hand: a token's way, checked gradients, a GPT trained in NumPy.",
     "prove": "Hold any model to what must be true of it: causality, loss, cache, resume and forty more.",
+    "replay": "Do one step of a training again and see the loss of each token.",
 }
 # A command is a file in recipes/, but for the one that runs the others.
 HOMES = {"quickstart": "linnet.pipeline"}

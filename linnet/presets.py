@@ -19,7 +19,7 @@ def nano() -> Life:
         "eval_tokens": 4096,
         "save_every": 10,
     }
-    return {"pretrain": pretrain, "quickstart": {"pretrain": pretrain, "stories": 8}}
+    return {"pretrain": pretrain, "xray": pretrain, "quickstart": {"pretrain": pretrain, "stories": 8}}
 
 
 def tiny() -> Life:
@@ -39,7 +39,7 @@ def tiny() -> Life:
         "save_every": 100,
         "log_every": 5,
     }
-    return {"pretrain": pretrain, "quickstart": {"pretrain": pretrain}}
+    return {"pretrain": pretrain, "xray": pretrain, "quickstart": {"pretrain": pretrain}}
 
 
 def small() -> Life:
@@ -63,7 +63,7 @@ def small() -> Life:
         "sample_every": 1000,
         "save_every": 500,
     }
-    return {"pretrain": pretrain}
+    return {"pretrain": pretrain, "xray": pretrain}
 
 
 def max_12gb() -> Life:
@@ -96,7 +96,7 @@ def max_12gb() -> Life:
         "sample_every": 1000,
         "save_every": 250,
     }
-    return {"pretrain": pretrain}
+    return {"pretrain": pretrain, "xray": pretrain}
 
 
 PRESETS: dict[str, Callable[[], Life]] = {"nano": nano, "tiny": tiny, "small": small, "max_12gb": max_12gb}
