@@ -77,17 +77,11 @@ def load_model(
         except (TypeError, RuntimeError, OverflowError) as error:
             raise BadInput(f"{folder / 'model.json'}: no network can be built so ({error})") from None
     check_weights(model, tensors, path)  # before memory is taken for what model.json claims
-    model.to_empty(device="cpu")
+    # Into memory of their own, aligned as PyTorch does it: products of views of a file may differ in the last bit.
+    tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+    model.load_state_dict(tensors, strict=False, assign=True)  # a tied head has no tensor of its own
     model.tie()
-    load_weights(model, tensors, path)
     return model.to(device=device, dtype=dtype).eval(), tokenizer
-
-
-def load_weights(model: Decoder, tensors: dict[str, Tensor], where: Path) -> None:
-    """Copy tensors into the model by name; raises BadInput for the first missing, unknown or misshapen one."""
-    check_weights(model, tensors, where)
-    for name, parameter in _own(model).items():
-        parameter.copy_(tensors[name])
 
 
 def check_weights(model: Decoder, tensors: dict[str, Tensor], where: Path) -> None:

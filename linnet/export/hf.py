@@ -42,12 +42,13 @@ def import_hf(source: str | Path, device: torch.device | str = "cpu", dtype: tor
         _check_tied_head(stored, table, folder)
     _check(stored, {row.theirs: row.their_shape(shapes) for row in rows}, folder)
     # Only now is memory taken: sizes in a config that the files do not bear out cost nothing.
-    model.to_empty(device=device)
-    model.tie()
-    own = model.state_dict()
+    tensors = {}
     for row in rows:
         for name, tensor in row.to_ours(stored[row.theirs].read(), shapes).items():
-            own[name].copy_(tensor)
+            # Into memory of its own, aligned as PyTorch does it: products of views may differ in the last bit.
+            tensors[name] = tensor.to(device=device, dtype=dtype).clone(memory_format=torch.contiguous_format)
+    model.load_state_dict(tensors, strict=False, assign=True)  # a tied head has no tensor of its own
+    model.tie()
     return model.eval()
 
 

@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 from linnet.model.attend import Mask, row_mask, visible
 from linnet.model.attention import Attention, Sight
 from linnet.model.config import ModelConfig
-from linnet.model.embeddings import NgramEmbedding, shifted
+from linnet.model.embeddings import NgramEmbedding, shifted, table
 from linnet.model.flex_attention import pays
 from linnet.model.initialise import initialise
 from linnet.model.kv_cache import KVCache
@@ -59,13 +59,13 @@ class Decoder(nn.Module):
         self.config = config
         self.checkpointing = False
         hidden, layers = config.hidden_size, range(config.num_layers)
-        self.embedding = nn.Embedding(config.vocab_size, hidden)
+        self.embedding = table(config.vocab_size, hidden)
         self.ngrams = NgramEmbedding(config) if config.ngram_buckets else None
         learned = config.positions == "learned"
-        self.position_embedding = nn.Embedding(config.context_length, hidden) if learned else None
+        self.position_embedding = table(config.context_length, hidden) if learned else None
         self.value_embeddings = nn.ModuleDict(
             {
-                str(layer): nn.Embedding(config.vocab_size, config.kv_heads * config.head_width)
+                str(layer): table(config.vocab_size, config.kv_heads * config.head_width)
                 for layer in layers
                 if config.layer_has_value_embedding(layer)
             }
@@ -118,7 +118,7 @@ class Decoder(nn.Module):
         return KVCache(self.config, batch_size, capacity, weight.device, dtype, rolling)
 
     def tie(self) -> None:
-        """Make the head use the embedding's weights where the config says so; needed again after `to_empty`."""
+        """Make the head use the embedding's weights where the config says so; needed again after weights were assigned."""
         if self.config.tie_embeddings:
             self.head.weight = self.embedding.weight
 

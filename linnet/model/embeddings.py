@@ -1,4 +1,4 @@
-"""The hashed n-gram embedding: what the last two and three tokens say, by table look-up."""
+"""Tables of vectors, and the hashed n-gram embedding: what the last two and three tokens say, by look-up."""
 
 import torch
 from torch import Tensor, nn
@@ -6,6 +6,14 @@ from torch import Tensor, nn
 from linnet.model.config import ModelConfig
 
 _PRIMES = (36313, 27191, 51637)
+
+
+def table(rows: int, width: int) -> nn.Embedding:
+    """Return an embedding whose weights [rows, width] are not drawn yet: `initialise` draws them, or a file gives them.
+
+    PyTorch would draw them first; on the meta device that alone imports its compiler, seconds at every start.
+    """
+    return nn.Embedding.from_pretrained(torch.empty(rows, width), freeze=False)
 
 
 class NgramEmbedding(nn.Module):
@@ -18,8 +26,8 @@ class NgramEmbedding(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.buckets, self.start = config.ngram_buckets, config.vocab_size
-        self.pairs = nn.Embedding(config.ngram_buckets, config.hidden_size)
-        self.triples = nn.Embedding(config.ngram_buckets, config.hidden_size)
+        self.pairs = table(config.ngram_buckets, config.hidden_size)
+        self.triples = table(config.ngram_buckets, config.hidden_size)
 
     def forward(self, ids: Tensor, before: Tensor, early: Tensor) -> Tensor:
         """Return [B, T, D] for ids and the ids one and two places before them, all [B, T]; -1 is no token."""

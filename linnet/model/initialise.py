@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 def initialise(model: Decoder, generator: torch.Generator) -> None:
     """Draw all weights of the decoder from the generator (on the CPU, so that a seed means the same everywhere)."""
     config = model.config
+    if model.embedding.weight.is_meta:  # shapes without memory: there is nothing to draw
+        return
     ours = config.embedding_norm
     looked_up = summed = 1.0 if ours else 0.02
     if config.tie_embeddings:  # and what is added to the embedding stays of its size
