@@ -27,7 +27,7 @@ def rounded(weights, bits=8, wrong=""):
 
 def copied(wrong: str = "", bits: int = 8) -> Subject:
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Embedding(600, 128), *(nn.Linear(128, 128) for _ in range(3)), nn.Linear(128, 600))
+    model = nn.Sequential(nn.Embedding(64, 128), *(nn.Linear(128, 128) for _ in range(3)), nn.Linear(128, 64))
     with torch.no_grad():
         model[1].weight[0] *= 30  # one row of another size
     exempt = ("0.weight", "4.weight")
@@ -40,7 +40,7 @@ def copied(wrong: str = "", bits: int = 8) -> Subject:
     with torch.no_grad():
         converted = {name: rounded(p, bits, wrong) for name, p in named.items()}
     copy = Quantized(bits, converted, exempt, before, after)
-    return Subject("int8", model, 600, model, quantized=copy)
+    return Subject("int8", model, 64, model, quantized=copy)
 
 
 @pytest.mark.parametrize("bits", [8, 4])
