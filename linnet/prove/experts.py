@@ -47,7 +47,7 @@ def no_dead_expert(subject: Subject, draw: torch.Generator) -> Finding:
     if subject.experts is None:
         return not_applicable(NONE_GIVEN)
     if subject.examples:
-        load = torch.stack([subject.experts.load(rows.ids) for rows in subject.examples]).sum(0)
+        load = torch.stack([subject.experts.load(rows.ids.to(subject.device)) for rows in subject.examples]).sum(0)
     else:
         load = subject.experts.load(random_ids(subject, draw, 4, 64))
         for _ in range(max(3, load.shape[1] // 4)):
