@@ -118,7 +118,7 @@ class Decoder(nn.Module):
         return KVCache(self.config, batch_size, capacity, weight.device, dtype, rolling)
 
     def tie(self) -> None:
-        """Make the head use the embedding's weights where the config says so; needed again after weights were assigned."""
+        """Make the head use the embedding's weights where the config says so; needed again after assigning weights."""
         if self.config.tie_embeddings:
             self.head.weight = self.embedding.weight
 
