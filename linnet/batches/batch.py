@@ -36,13 +36,13 @@ class Batch:
         """Return how many targets are learned: what a sum of losses is divided by."""
         return int((self.targets != IGNORE).sum())
 
-    def first_rows(self, count: int) -> "Batch":
-        """Return the batch with its first rows only, at most `count`."""
-        parts = (self.ids, self.targets, self.documents, self.positions)
-        ids, targets, documents, positions = (None if part is None else part[:count] for part in parts)
-        assert ids is not None
-        assert targets is not None
-        return Batch(ids, targets, documents, positions)
+    def rows(self, which: slice) -> "Batch":
+        """Return some of the rows."""
+
+        def chosen(part: torch.Tensor | None) -> torch.Tensor | None:
+            return None if part is None else part[which]
+
+        return Batch(self.ids[which], self.targets[which], chosen(self.documents), chosen(self.positions))
 
     def to(self, device: str | torch.device) -> "Batch":
         """Return the batch on a device; the copy does not block when the memory is pinned."""

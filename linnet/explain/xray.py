@@ -93,14 +93,22 @@ class Xray:
         self._check(ids, targets)
         documents = document_numbers(batch, self.tokenizer)
         real, learned = documents >= 0, targets != IGNORE
-        found = self._marks(ids, targets, documents)
+        follows = np.zeros_like(real)  # whether the next place goes on with the same document
+        follows[:, :-1] = real[:, 1:] & (documents[:, 1:] == documents[:, :-1])
+        found = self._marks(ids, targets, real, follows)
         # Windows of one long text begin and end anywhere: where they end says nothing.
         apart = np.full(len(ids), True) if batch.documents is not None else (real & ~learned).any(axis=1)
         found["cut_short"] &= apart[:, None]
         each_row = {name: mark.sum(axis=1) for name, mark in found.items()}
         each_row["duplicate_rows"] = np.array([self._rows.again(row) for row in zip(ids, targets, strict=True)])
         each_row |= self._each_stretch(ids, targets, documents, batch.documents is not None)
-        self._count(ids, targets, real, learned, apart)
+        stop = learned & np.isin(targets, self._stops)
+        for name, mark in (("tokens", real), ("padding", ~real), ("learned", learned), ("stops_learned", stop)):
+            self.counts[name] += int(mark.sum())
+        self.counts["rows_of_documents"] += int(apart.sum())
+        # The last target of a document is in no input, and occurs all the same.
+        for seen in (ids[real], targets[learned & ~follows]):
+            self.occurrences += np.bincount(seen, minlength=len(self.occurrences))
         for name, amounts in each_row.items():
             self.counts[name] += int(amounts.sum())
         self._keep_samples(batch, each_row)
@@ -115,11 +123,11 @@ class Xray:
                     "were these rows made with another tokenizer?"
                 )
 
-    def _marks(self, ids: np.ndarray, targets: np.ndarray, documents: np.ndarray) -> dict[str, np.ndarray]:
+    def _marks(
+        self, ids: np.ndarray, targets: np.ndarray, real: np.ndarray, follows: np.ndarray
+    ) -> dict[str, np.ndarray]:
         """Return [B, T] for each mistake that has a place in a row."""
-        real, learned = documents >= 0, targets != IGNORE
-        follows = np.zeros_like(real)  # whether the next place goes on with the same document
-        follows[:, :-1] = real[:, 1:] & (documents[:, 1:] == documents[:, :-1])
+        learned = targets != IGNORE
         following = np.full_like(ids, IGNORE)
         following[:, :-1] = ids[:, 1:]
         goes_on = follows & np.roll(learned, -1, axis=1)
@@ -153,19 +161,6 @@ class Xray:
                 unreadable[row] += broken_characters(b"".join([self._table[id] for id in here.tolist()]))
         return {"duplicate_stretches": again, "teaching_nothing": empty, "unreadable": unreadable}
 
-    def _count(
-        self, ids: np.ndarray, targets: np.ndarray, real: np.ndarray, learned: np.ndarray, apart: np.ndarray
-    ) -> None:
-        stop = learned & np.isin(targets, self._stops)
-        for name, mark in (("tokens", real), ("padding", ~real), ("learned", learned), ("stops_learned", stop)):
-            self.counts[name] += int(mark.sum())
-        self.counts["rows_of_documents"] += int(apart.sum())
-        self.occurrences += np.bincount(ids[real], minlength=len(self.occurrences))
-        # What is only a target occurs too, as the end token of a document that is packed does.
-        last = learned & ~np.roll(real, -1, axis=1)
-        last[:, -1] = learned[:, -1]
-        self.occurrences += np.bincount(targets[last], minlength=len(self.occurrences))
-
     def _keep_samples(self, batch: Batch, each_row: dict[str, np.ndarray]) -> None:
         """Keep the first rows, and the first row with each mistake."""
         for row in range(len(batch.ids)):
@@ -173,11 +168,7 @@ class Xray:
             number = self.counts["rows"] + row
             if number < self.shown or not self._told.issuperset(troubles):
                 self._told.update(troubles)
-                parts = (batch.ids, batch.targets, batch.documents, batch.positions)
-                ids, targets, documents, positions = (None if p is None else p[row : row + 1].clone() for p in parts)
-                assert ids is not None
-                assert targets is not None
-                self.samples.append(SampleRow(number, Batch(ids, targets, documents, positions), troubles))
+                self.samples.append(SampleRow(number, batch.rows(slice(row, row + 1)), troubles))
 
     @property
     def never(self) -> list[int]:
@@ -261,7 +252,7 @@ def examine(batches: Iterable[Batch], tokenizer: Tokenizer, most_rows: int, show
     """Return the X-ray of the first `most_rows` rows; raises BadInput when there are none."""
     xray = Xray(tokenizer, shown)
     for batch in batches:
-        xray.see(batch.first_rows(most_rows - xray.counts["rows"]))
+        xray.see(batch.rows(slice(most_rows - xray.counts["rows"])))
         if xray.counts["rows"] >= most_rows:
             break
     if not xray.counts["rows"]:

@@ -59,6 +59,6 @@ def drawn_once(cfg: PretrainConfig, batches: Windows | PackedRows) -> tuple[int,
 
     def found() -> Iterator[Batch]:
         for number in range(-(-rows // cfg.batch_size)):
-            yield batches.batch(number).first_rows(rows - number * cfg.batch_size)
+            yield batches.batch(number).rows(slice(rows - number * cfg.batch_size))
 
     return rows, found()

@@ -23,10 +23,11 @@ def test_moving_keeps_what_is_absent_absent():
     assert moved.documents is None
 
 
-def test_first_rows_are_cut_from_every_part():
+def test_rows_are_cut_from_every_part():
     ids = torch.arange(6).reshape(3, 2)
     batch = Batch(ids, ids + 1, positions=ids + 2)
-    assert [part.tolist() for part in (batch.first_rows(1).ids, batch.first_rows(1).targets)] == [[[0, 1]], [[1, 2]]]
-    assert batch.first_rows(2).positions.tolist() == [[2, 3], [4, 5]]
-    assert batch.first_rows(9).ids.shape == (3, 2)
-    assert batch.first_rows(1).documents is None
+    first = batch.rows(slice(1))
+    assert [first.ids.tolist(), first.targets.tolist()] == [[[0, 1]], [[1, 2]]]
+    assert batch.rows(slice(1, 3)).positions.tolist() == [[4, 5], [6, 7]]
+    assert batch.rows(slice(9)).ids.shape == (3, 2)
+    assert first.documents is None

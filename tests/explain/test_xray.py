@@ -168,7 +168,7 @@ def test_masked_rows_are_counted_as_a_slow_reading_does(data):
 def test_the_counts_do_not_depend_on_how_rows_are_batched():
     examples = [chat("ab", "cde"), chat("ab", "cde"), chat("b", "gh", stop=False), chat("g", "h")]
     whole = pad(examples, FILLER, mark=True)
-    single = [whole.first_rows(2), Batch(whole.ids[2:], whole.targets[2:], whole.documents[2:])]
+    single = [whole.rows(slice(2)), whole.rows(slice(2, None))]
     assert examine([whole], TOKENIZER, 9).numbers() == examine(single, TOKENIZER, 9).numbers()
 
 
@@ -212,6 +212,12 @@ def test_ids_outside_the_vocabulary_and_empty_sets_are_refused():
         Xray(TOKENIZER).see(Batch(ids * 0 + 4, ids * 0 - 7))
     with pytest.raises(BadInput, match="no rows"):
         examine([], TOKENIZER, 9)
+
+
+def test_what_is_only_the_last_target_of_a_document_occurs_too():
+    a, b, c, d = TOKENIZER.encode("abcd")
+    batch = Batch(torch.tensor([[a, b]]), torch.tensor([[c, d]]), documents=torch.tensor([[0, 1]]))
+    assert not {a, b, c, d} & set(examine([batch], TOKENIZER, 9).never)
 
 
 def test_unknown_tokens_are_counted():
