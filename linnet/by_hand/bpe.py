@@ -28,7 +28,10 @@ PRINTABLE = (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))
 
 @dataclass(frozen=True)
 class BytePairs:
-    """A trained encoding: the bytes of each id, the first id after the specials, and the merges in their order."""
+    """A trained encoding: the bytes of each id, how many ids are specials, and the merges in their order.
+
+    Ids are in the order of their making: specials, 256 bytes, then one for each merge.
+    """
 
     tokens: tuple[bytes, ...]
     specials: int
@@ -36,28 +39,27 @@ class BytePairs:
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text; marks of special tokens in it are read as plain text."""
-        byte_ids = {token[0]: id for id, token in enumerate(self.tokens[: self.specials + 256]) if id >= self.specials}
-        merged = {token: id for id, token in enumerate(self.tokens) if id >= self.specials}
-        rank = {pair: place for place, pair in enumerate(self.merges)}
+        byte_ids = {byte: id for id, byte in enumerate(byte_order(), start=self.specials)}
+        made = {pair: id for id, pair in enumerate(self.merges, start=self.specials + 256)}
         ids: list[int] = []
         for piece in pieces(text):
-            ids += self._merge([byte_ids[byte] for byte in piece.encode()], rank, merged)
+            ids += merge([byte_ids[byte] for byte in piece.encode()], made)
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of ids; bytes that are no whole character become the replacement mark."""
         return b"".join(self.tokens[id] for id in ids).decode(errors="replace")
 
-    def _merge(self, ids: list[int], rank: dict[Pair, int], merged: dict[bytes, int]) -> list[int]:
-        """Merge the neighbours whose merge was learned first, the leftmost of them, until there is nothing to merge."""
-        while len(ids) > 1:
-            ranks = [rank.get(pair, len(rank)) for pair in itertools.pairwise(ids)]
-            first = min(ranks)
-            if first == len(rank):
-                break
-            place = ranks.index(first)
-            ids[place : place + 2] = [merged[self.tokens[ids[place]] + self.tokens[ids[place + 1]]]]
-        return ids
+
+def merge(ids: list[int], made: dict[Pair, int]) -> list[int]:
+    """Merge the neighbours whose merge was learned first, all from the left, until no two can be merged.
+
+    `made` is the id that each pair makes; what was learned earlier has the smaller one.
+    """
+    while known := [pair for pair in itertools.pairwise(ids) if pair in made]:
+        first = min(known, key=lambda pair: made[pair])
+        ids = replace(ids, first, made[first])
+    return ids
 
 
 def train(texts: Iterable[str], vocab_size: int, specials: Sequence[str] = (), least: int = 2) -> BytePairs:
@@ -69,9 +71,9 @@ def train(texts: Iterable[str], vocab_size: int, specials: Sequence[str] = (), l
     tokens = [special.encode() for special in specials] + [bytes([byte]) for byte in byte_order()]
     if vocab_size < len(tokens):
         raise ValueError(f"vocab_size {vocab_size} is below {len(tokens)}: {len(specials)} specials and 256 bytes")
-    ids = {token: id for id, token in enumerate(tokens) if id >= len(specials)}
+    byte_ids = {byte: id for id, byte in enumerate(byte_order(), start=len(specials))}
     counts = Counter(piece for text in texts for piece in pieces(text))
-    words = [[ids[bytes([byte])] for byte in piece.encode()] for piece in counts]
+    words = [[byte_ids[byte] for byte in piece.encode()] for piece in counts]
     times = list(counts.values())
     pairs: Counter[Pair] = Counter()
     places: defaultdict[Pair, set[int]] = defaultdict(set)  # the words in which a pair stands
@@ -83,15 +85,12 @@ def train(texts: Iterable[str], vocab_size: int, specials: Sequence[str] = (), l
         if pairs[best] < least:
             break
         merges.append(best)
-        token = tokens[best[0]] + tokens[best[1]]
-        # Two ways can lead to the same bytes: ab+c and a+bc. They share one id.
-        new = ids.setdefault(token, len(tokens))
-        if new == len(tokens):
-            tokens.append(token)
         for number in list(places[best]):
             _count(words[number], -times[number], number, pairs, places)
-            words[number] = replace(words[number], best, new)
+            words[number] = replace(words[number], best, len(tokens))
             _count(words[number], times[number], number, pairs, places)
+        # Never the bytes of another id: equal bytes that no merge has yet tied to their neighbours are cut alike.
+        tokens.append(tokens[best[0]] + tokens[best[1]])
     return BytePairs(tuple(tokens), len(specials), tuple(merges))
 
 

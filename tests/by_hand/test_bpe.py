@@ -36,6 +36,8 @@ def assert_same(texts, vocab_size, samples):
         ids = ours.encode(text)
         assert ids == reference.encode(text, add_special_tokens=False).ids
         assert ours.decode(ids) == text
+    made = ours.tokens[len(SPECIALS) :]
+    assert len(set(made)) == len(made) == 256 + len(ours.merges)
 
 
 def test_the_worked_example():
