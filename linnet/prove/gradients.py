@@ -21,15 +21,17 @@ def every_trainable_parameter_gets_gradient(subject: Subject, draw: torch.Genera
     trainable = [name for name, parameter in subject.model.named_parameters() if parameter.requires_grad]
     if not trainable:
         return not_applicable("no parameter is trainable")
-    unreached = _unreached(subject, rows)
+    unreached, infinite = _unreached(subject, rows)
+    if infinite:
+        return judged(False, f"{len(infinite)} of {len(trainable)} get a gradient that is no number: {infinite[0]}")
     said = ""
     if unreached:
         said = " (weights shaken: as they are, not all are reached)"
         with shaken(subject.model, draw):
-            unreached &= _unreached(subject, rows)
+            again, _ = _unreached(subject, rows)
+        unreached = [name for name in unreached if name in again]
     if unreached:
-        names = sorted(unreached)
-        return judged(False, f"{len(names)} of {len(trainable)} get no gradient, or no finite one: {names[0]}{said}")
+        return judged(False, f"{len(unreached)} of {len(trainable)} get no gradient: {unreached[0]}{said}")
     return held(f"all {len(trainable)} trainable parameters get one{said}")
 
 
@@ -52,11 +54,12 @@ def frozen_parameters_get_none(subject: Subject, draw: torch.Generator) -> Findi
     return held(f"none of {len(frozen)} frozen parameters has one")
 
 
-def _unreached(subject: Subject, rows: Rows) -> set[str]:
-    """Return the names of parameters whose gradient is missing, all zero or not finite."""
-    found = gradients(mean_loss(subject, rows), subject.model)
-    return {
-        name
-        for name, gradient in found.items()
-        if gradient is None or not bool(gradient.abs().max() > 0) or not bool(torch.isfinite(gradient).all())
-    }
+def _unreached(subject: Subject, rows: Rows) -> tuple[list[str], list[str]]:
+    """Return the names of parameters whose gradient is missing or all zero, and of those where it is not finite."""
+    missing, infinite = [], []
+    for name, gradient in gradients(mean_loss(subject, rows), subject.model).items():
+        if gradient is None or not bool(gradient.any()):
+            missing.append(name)
+        elif not bool(gradient.isfinite().all()):
+            infinite.append(name)
+    return missing, infinite

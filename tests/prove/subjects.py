@@ -36,6 +36,7 @@ def judge(invariant: Invariant, subject: Subject, seed: int = 0) -> Verdict:
     assert all(torch.equal(*pair) for pair in zip(before, subject.model.parameters(), strict=True))
     assert all(parameter.grad is None for parameter in subject.model.parameters())
     assert found.why, "an invariant says why it matters"
+    assert not found.evidence.startswith("raised"), found.evidence  # broken for the reason that was planted
     return found
 
 

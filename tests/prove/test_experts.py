@@ -56,10 +56,11 @@ def test_the_examples_are_what_experts_are_asked_for():
 
 def test_padding_that_is_routed_or_balanced_is_seen():
     one = subject("moe_top2")
+    sound = one.experts
     deaf = replace(
-        one.experts,
-        padded_load=lambda ids, lengths: one.experts.load(ids),
-        balance=lambda ids, lengths: one.experts.balance(ids, torch.full_like(lengths, ids.shape[1])),
+        sound,
+        padded_load=lambda ids, lengths: sound.load(ids),
+        balance=lambda ids, lengths: sound.balance(ids, torch.full_like(lengths, ids.shape[1])),
     )
     one = replace(one, experts=deaf)
     assert judge(padding_is_not_routed, one).status == "broken"
