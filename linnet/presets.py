@@ -78,7 +78,7 @@ def max_12gb() -> Life:
         "num_layers": 24,
         "hidden_size": 1024,
         "num_heads": 8,
-        "value_embeddings": False,
+        "value_embedding_every": 0,
     }
     pretrain = {
         "vocab_size": 32768,

@@ -76,7 +76,7 @@ def test_another_tokenizer_is_refused(folder):
 
 
 def test_another_architecture_is_refused_by_the_first_tensor(folder):
-    fewer = {"num_layers": 1, "value_embeddings": False}
+    fewer = {"num_layers": 1, "value_embedding_every": 0}
     changes = [({"num_layers": 3}, "missing"), (fewer, "unknown"), ({"mlp_size": 20}, "shape")]
     plain = json.loads((folder / "model.json").read_text())
     for change, word in changes:

@@ -62,7 +62,7 @@ _CLASSIC = {
     "qk_norm": False,
     "embedding_norm": False,
     "residual_mix": False,
-    "value_embeddings": False,
+    "value_embedding_every": 0,
     "logit_soft_cap": None,
 }
 _GELU = {"gelu_new": "gelu", "gelu_pytorch_tanh": "gelu", "gelu": "gelu_exact"}

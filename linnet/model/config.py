@@ -50,8 +50,8 @@ class ModelConfig(Config):
     """Normalise the embeddings before the first block."""
     residual_mix: bool = True
     """Learn, per layer, how much of the stream and of the first embedding enters the layer."""
-    value_embeddings: bool = True
-    """Add a token-indexed embedding to the values of every second layer, the last included."""
+    value_embedding_every: int = Field(default=2, ge=0, le=512)
+    """Every n-th layer, counted back from the last, adds a token-indexed embedding to its values; 0: none does."""
     ngram_buckets: int = Field(default=0, ge=0, le=2**24)
     """Rows of a hashed table of the last two and three tokens, added to the embedding; 0 is none."""
     window: OptionalInt = Field(default=None, ge=1, le=2**24)
@@ -116,5 +116,6 @@ class ModelConfig(Config):
         return self.num_experts > 0 and (layer + 1) % self.moe_every == 0
 
     def layer_has_value_embedding(self, layer: int) -> bool:
-        """Say whether a layer adds token-indexed values: every second layer, counted from the last."""
-        return self.value_embeddings and (self.num_layers - 1 - layer) % 2 == 0
+        """Say whether a layer adds token-indexed values."""
+        every = self.value_embedding_every
+        return every > 0 and (self.num_layers - 1 - layer) % every == 0

@@ -165,7 +165,7 @@ def _attention_config(setting: dict, params: Params) -> dict:
         "qk_norm": "gain_q" in params,
         "norm_gain": True,
         "sink_logits": "sinks" in params,
-        "value_embeddings": False,
+        "value_embedding_every": 0,
         "norm_epsilon": EPSILON,
     }
 

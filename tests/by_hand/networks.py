@@ -8,7 +8,7 @@ from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
 
 # What linnet's own network has beyond what is written out by hand.
-PLAIN = {"residual_mix": False, "value_embeddings": False, "logit_soft_cap": None}
+PLAIN = {"residual_mix": False, "value_embedding_every": 0, "logit_soft_cap": None}
 SIZES = {"vocab_size": 19, "context_length": 12, "num_layers": 2, "hidden_size": 16, "num_heads": 4}
 
 

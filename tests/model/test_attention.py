@@ -8,7 +8,7 @@ from linnet.model.attention import Attention, Sight
 from linnet.model.config import ModelConfig
 from linnet.model.positions import rotary_angles, rotate
 
-PLAIN = {"hidden_size": 16, "num_heads": 4, "num_layers": 2, "qk_norm": False, "value_embeddings": False}
+PLAIN = {"hidden_size": 16, "num_heads": 4, "num_layers": 2, "qk_norm": False, "value_embedding_every": 0}
 NOTHING = Sight(None, None, None, None)
 
 
@@ -57,7 +57,7 @@ def test_qk_norm_comes_before_the_rotation_and_leaves_values_alone(gain):
 
 @torch.no_grad()
 def test_value_embeddings_enter_the_values_through_the_gate():
-    attention, x = make(layer=1, value_embeddings=True), draw()
+    attention, x = make(layer=1, value_embedding_every=2), draw()
     token_value = torch.randn(2, 6, 16)
     torch.nn.init.zeros_(attention.value_gate.weight)  # as it starts: the gate is 1
     q, k, v = (heads(project(x), 4) for project in (attention.query, attention.key, attention.value))
@@ -67,7 +67,7 @@ def test_value_embeddings_enter_the_values_through_the_gate():
     attention.value_gate.weight[0] = 1.0  # only the first head's gate reads the stream
     other = attention(x, NOTHING, token_value)
     assert not torch.allclose(other, expected, atol=1e-2)
-    assert make(layer=0, value_embeddings=True).value_gate is None
+    assert make(layer=0, value_embedding_every=2).value_gate is None
 
 
 @torch.no_grad()

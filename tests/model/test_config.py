@@ -41,7 +41,9 @@ def test_what_each_layer_is():
     assert [config.layer_window(layer) for layer in range(5)] == [8, None, 8, None, 8]
     assert [config.layer_is_mixture(layer) for layer in range(5)] == [False, False, True, False, False]
     assert [config.layer_has_value_embedding(layer) for layer in range(5)] == [True, False, True, False, True]
-    assert [ModelConfig(num_layers=2).layer_has_value_embedding(layer) for layer in range(2)] == [False, True]
+    for every, expected in ((0, [False] * 4), (1, [True] * 4), (2, [False, True] * 2), (3, [True, False, False, True])):
+        config = ModelConfig(num_layers=4, value_embedding_every=every)
+        assert [config.layer_has_value_embedding(layer) for layer in range(4)] == expected
 
 
 def test_it_survives_json_and_is_read_without_torch():

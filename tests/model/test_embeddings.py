@@ -38,7 +38,7 @@ def test_triples_tell_what_stands_two_places_before():
 
 @torch.no_grad()
 def test_in_the_network_they_see_two_tokens_back_inside_the_document_only():
-    model = build(**{**VARIANTS["ours_ngrams"], "positions": "none", "window": 1, "value_embeddings": False})
+    model = build(**{**VARIANTS["ours_ngrams"], "positions": "none", "window": 1, "value_embedding_every": 0})
     ids, documents = random_ids(1, 12), torch.tensor([[0] * 6 + [1] * 6])
     # With a window of one token, all that a place knows of others comes from its n-grams.
     logits = model(ids, documents=documents)

@@ -27,7 +27,7 @@ def test_matmul_parameters_are_the_matrices_of_blocks_and_head(config):
 @pytest.mark.parametrize("config", VARIANTS)
 def test_flops_equal_the_counter_of_torch(config):
     # Sink logits take the plain attention: the counter does not know the CPU kernel of the fused one.
-    config = config.but(value_embeddings=False, qk_norm=False, sink_logits=True)
+    config = config.but(value_embedding_every=0, qk_norm=False, sink_logits=True)
     model = Decoder(config).eval()
     ids = torch.randint(64, (1, 16), generator=torch.Generator().manual_seed(0))
     with torch.no_grad(), FlopCounterMode(display=False) as counter:

@@ -15,7 +15,7 @@ _CLASSIC = {
     "qk_norm": False,
     "embedding_norm": False,
     "residual_mix": False,
-    "value_embeddings": False,
+    "value_embedding_every": 0,
     "logit_soft_cap": None,
 }
 GPT2 = {

@@ -31,7 +31,7 @@ def proved(name: str = "ours") -> Subject:
 def test_a_tiny_network_is_of_the_same_kind(name):
     config = decoder(name).config
     small = tiny(config)
-    kept = ("vocab_size", "positions", "norm", "activation", "qk_norm", "tie_embeddings", "value_embeddings")
+    kept = ("vocab_size", "positions", "norm", "activation", "qk_norm", "tie_embeddings", "value_embedding_every")
     assert [getattr(small, field) for field in kept] == [getattr(config, field) for field in kept]
     assert (small.window is None, small.num_experts == 0) == (config.window is None, config.num_experts == 0)
     assert (small.kv_heads < small.num_heads) == (config.kv_heads < config.num_heads)
