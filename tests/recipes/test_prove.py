@@ -40,17 +40,8 @@ def training_loss(net, ids, learned):
     logits, targets = net(ids[:, :-1]), ids[:, 1:].masked_fill(~learned[:, 1:], -100)
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 """
-ADAPTER = '''
-from my_model import Net, training_loss
-from linnet.prove.subject import Subject
-
-def subject():
-    net = Net(vocab_size=50)
-    return Subject(
-        "my net", net, vocab_size=50, logits=net, longest=64,
-        loss=lambda rows: training_loss(net, rows.ids, rows.learned),
-    )
-'''  # fmt: skip
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ADAPTER = re.findall(r"```python\n(.*?)```", README.partition("## Prove your own model")[2], re.DOTALL)[0]
 
 
 @pytest.fixture
