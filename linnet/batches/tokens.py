@@ -1,4 +1,4 @@
-"""Rows of a batch as people look at them: token by token, each with its text, its document and whether it is learned.
+"""Rows of a batch token by token, for people: the text of each, its document, and whether it is learned.
 
 A row of T places shows up to T tokens and one more for each document in it: the last target is in no input.
 Shapes: B rows, T tokens in a row.

@@ -16,7 +16,7 @@ from linnet.report.tokens import LOSS_EDGES, loss_legend, loss_look, loss_row, p
 from linnet.text.tokenizer import Tokenizer
 
 HARDEST = 12
-NOTE = "Coloured by the chance that the model gave to a token: the warmer, the less it expected it. Point at one, or tap."
+NOTE = "Coloured by the chance that the model gave to a token: the warmer, the smaller. Point at one, or tap it."
 BEFORE = 8  # tokens shown before a hard one
 
 
@@ -79,10 +79,10 @@ def hardest(read: Sequence[tuple[Sequence[Token], Sequence[float]]]) -> Table:
         tokens = read[number][0]
         first = max(max((at for at in range(place) if tokens[at].begins), default=0), place - BEFORE)
         before = "".join(token.text for token in tokens[first:place]).replace("↵\n", "↵ ")
-        cells = (f"{loss:.3f}", percent(loss), f"{number:,}", tokens[place].text.strip("\n"), before)
+        cells = (tokens[place].text.strip("\n"), f"{loss:.3f}", percent(loss), f"{number:,}", before)
         body.append(cells)
-    columns = ("loss", "chance", "row", "token", "after")
-    return Table("The hardest tokens", columns, tuple(body), numeric=frozenset({0, 1, 2}))
+    columns = ("token", "loss", "chance", "row", "after")
+    return Table("The hardest tokens", columns, tuple(body), numeric=frozenset({1, 2, 3}))
 
 
 def spread(read: Sequence[tuple[Sequence[Token], Sequence[float]]]) -> Bars:

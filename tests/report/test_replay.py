@@ -41,9 +41,9 @@ def test_it_says_whether_the_loss_is_the_logged_one(tmp_path):
 
 def test_the_hardest_tokens_come_first_with_what_stood_before():
     rows = hardest([(row_tokens(BATCH, row, TOKENIZER), LOSSES[row].tolist()) for row in range(2)]).rows
-    assert rows[0] == ("8.500", "0.02%", "0", "d", "abc")
-    assert rows[1] == ("2.500", "8.2%", "1", ">", "<g")
-    assert [row[0] for row in rows] == ["8.500", "2.500", "0.300", "0.020", "0.010"]  # not the one that is not learned
+    assert rows[0] == ("d", "8.500", "0.02%", "0", "abc")
+    assert rows[1] == (">", "2.500", "8.2%", "1", "<g")
+    assert [row[1] for row in rows] == ["8.500", "2.500", "0.300", "0.020", "0.010"]  # not the one that is not learned
 
 
 def test_the_spread_counts_every_target_once(tmp_path):
