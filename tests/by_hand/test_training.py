@@ -149,10 +149,12 @@ def test_writing_goes_on_by_the_shares_of_the_network():
         logits, _ = forward(best[None, max(0, place - 12) : place], weights, architecture)
         assert best[place] == logits[0, -1].argmax()
     logits, _ = forward(start[None], weights, architecture)
-    shares = np.exp(logits[0, -1]) / np.exp(logits[0, -1]).sum()
     rng = np.random.default_rng(1)
-    drawn = np.bincount([write(start, 1, weights, architecture, rng)[-1] for _ in range(300)], minlength=19) / 300
-    assert np.abs(drawn - shares).max() < 0.08
+    for temperature in (1.0, 0.1):
+        powers = np.exp(logits[0, -1] / temperature)
+        draws = [write(start, 1, weights, architecture, rng, temperature)[-1] for _ in range(300)]
+        found = np.bincount(draws, minlength=19) / 300
+        assert np.abs(found - powers / powers.sum()).max() < 0.08, temperature
     with pytest.raises(ValueError, match="no token to go on from"):
         write(start[:0], 1, weights, architecture, rng)
 
