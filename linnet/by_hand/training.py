@@ -31,7 +31,7 @@ class Schedule:
         """Return the factor of the peak rate for step 0, 1, ..., total - 1.
 
         A straight rise over `warmup` steps; then flat, until a straight fall over the last share `cooldown`
-        (trapezoid), or half a cosine all the way down to `final`.
+        (trapezoid), or half a cosine all the way down to `final`. Raises ValueError for another kind.
         """
         if step < self.warmup:
             return (step + 1) / self.warmup

@@ -35,7 +35,7 @@ def walk(mine, make_theirs, shape, seed):
 
 
 @given(shape=any_shape, seed=st.integers(0, 10**6), lr=rates, beta=decays, decay=st.floats(0, 0.5))
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=12)
 def test_sgd_momentum_adam_and_adamw_walk_as_those_of_torch(shape, seed, lr, beta, decay):
     betas = (beta, 0.95)
     pairs = (

@@ -54,10 +54,11 @@ def test_json_holds_the_tour_and_the_result_and_nothing_else_is_printed(config, 
     assert found["held_out_losses"]["GPT by hand"] > 0
 
 
-def test_the_same_seed_gives_the_same_losses_and_fp64_nearly_the_same(config):
+def test_the_same_seed_gives_the_same_losses_and_fp64_nearly_the_same(config, monkeypatch):
     losses = []
+    monkeypatch.setattr(gradient_table, "gradient_table", lambda _: [("linear", 0.0)])  # not what is tested here
     for name, changes in {"a": {}, "b": {}, "c": {"dtype": "fp64"}, "d": {"seed": 1}}.items():
-        main(config.but(out=config.out / name, **changes))
+        main(config.but(out=config.out / name, eval_every=100, **changes))
         losses.append([line["loss"] for line in read_metrics(config.out / name)])
     assert losses[0] == losses[1]
     assert losses[0] != losses[2]
