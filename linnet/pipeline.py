@@ -22,7 +22,7 @@ class QuickstartConfig(Config):
     """The training; its corpus and vocabulary are also the tokenizer's."""
     stories: int = Field(default=200, ge=1, le=100_000)
     """Stories that are sampled and checked."""
-    temperature: float = Field(default=0.3, ge=0, le=100)
+    temperature: float = Field(default=0.1, ge=0, le=100)
     """Temperature of these stories."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Seed of every stage."""

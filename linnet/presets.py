@@ -23,21 +23,27 @@ def nano() -> Life:
 
 
 def tiny() -> Life:
-    """The quick start: about seven minutes on two CPU cores, 5.7M weights of which 2M are multiplied, short stories."""
-    model = {"context_length": 256, "num_layers": 4, "hidden_size": 192, "num_heads": 3, "ngram_buckets": 8192}
+    """The quick start: under ten minutes on two CPU cores, 3.7M weights of which 2.2M are multiplied, short stories."""
+    model = {
+        "context_length": 256,
+        "num_layers": 6,
+        "hidden_size": 160,
+        "num_heads": 5,
+        "value_embedding_every": 1,
+    }
     pretrain = {
         "corpus": "world/stories:60000",
-        "vocab_size": 1024,
+        "vocab_size": 1536,
         "model": model,
         "packing": True,
-        "optimizer": {"matrix_lr": 0.045, "embedding_lr": 0.3, "head_lr": 0.03, "lr": 0.01, "weight_decay": 0.05},
+        "optimizer": {"matrix_lr": 0.012, "embedding_lr": 0.12, "head_lr": 0.012, "lr": 0.006, "weight_decay": 0.05},
         "schedule": {"cooldown": 0.6},
-        "steps": 640,
-        "batch_size": 32,
-        "eval_every": 100,
-        "sample_every": 100,
-        "save_every": 100,
-        "log_every": 5,
+        "steps": 1700,
+        "batch_size": 16,
+        "eval_every": 200,
+        "sample_every": 200,
+        "save_every": 200,
+        "log_every": 10,
     }
     return {"pretrain": pretrain, "xray": pretrain, "quickstart": {"pretrain": pretrain}}
 

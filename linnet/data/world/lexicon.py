@@ -2,13 +2,20 @@
 
 from typing import NamedTuple
 
+# Many people and places: a writer that forgets who is there already meets the same name again, by chance, that seldom.
 GIRLS = (
     "Mira", "Anna", "Lily", "Nora", "Ella", "Ruby", "Ida", "Maya", "Lucy", "Zoe", "Clara", "Emma", "Lena", "Tess",
-    "Vera", "Eva", "Nina", "Sara", "Molly", "Greta",
+    "Vera", "Eva", "Nina", "Sara", "Molly", "Greta", "Julia", "Laura", "Hanna", "Marta", "Paula", "Rosa", "Elsa",
+    "Dora", "Flora", "Irma", "Jana", "Katie", "Lola", "Mina", "Olga", "Petra", "Rita", "Sofia", "Tilda", "Wanda",
+    "Amy", "Becky", "Cora", "Daisy", "Edith", "Fanny", "Gina", "Helen", "Iris", "Jenny", "Kira", "Lisa", "Megan",
+    "Nelly", "Olive", "Polly", "Sally", "Tina", "Ursula", "Yara",
 )  # fmt: skip
 BOYS = (
     "Tom", "Ben", "Max", "Leo", "Sam", "Finn", "Otto", "Paul", "Jack", "Noah", "Hugo", "Karl", "Emil", "Oscar",
-    "Luke", "Theo", "Adam", "Felix", "Henry", "Peter",
+    "Luke", "Theo", "Adam", "Felix", "Henry", "Peter", "Anton", "Bruno", "Carlo", "David", "Erik", "Fred", "Georg",
+    "Hans", "Ivan", "Jonas", "Kurt", "Linus", "Marco", "Nils", "Oliver", "Philip", "Ralph", "Simon", "Tim", "Victor",
+    "Walter", "Alex", "Boris", "Conrad", "Daniel", "Edgar", "Frank", "Gustav", "Harry", "Igor", "Jacob", "Kevin",
+    "Louis", "Martin", "Nick", "Owen", "Robin", "Stefan", "Toby", "William",
 )  # fmt: skip
 NAMES = GIRLS + BOYS
 
@@ -80,6 +87,13 @@ PLACES = {
     "hill": Place("on", False),
     "bridge": Place("on", False),
     "beach": Place("on", False),
+    **{place: Place("in", False) for place in ("orchard", "valley", "yard", "vineyard", "field")},
+    **{place: Place("in", True) for place in ("stable", "cellar", "attic", "chapel", "castle", "tower", "cave")},
+    **{place: Place("in", True) for place in ("shed", "workshop", "hall")},
+    **{place: Place("at", False) for place in ("camp", "zoo")},
+    **{place: Place("at", True) for place in ("station", "inn", "shop", "museum", "theatre", "smithy", "bakery")},
+    **{place: Place("by", False) for place in ("pond", "sea", "stream", "fountain", "waterfall", "canal")},
+    **{place: Place("on", False) for place in ("island", "cliff", "terrace", "pier", "mountain", "jetty")},
 }
 OUTDOORS = tuple(noun for noun, place in PLACES.items() if not place.indoors)
 INDOORS = tuple(noun for noun, place in PLACES.items() if place.indoors)

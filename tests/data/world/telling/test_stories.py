@@ -29,4 +29,4 @@ def test_plots_are_drawn_alike():
 
 
 def test_there_are_many_combinations():
-    assert combinations() == 40 * (18 * (7 * 23 + 8 + 5 + 10 + 5 + 8) + 23 * 13)
+    assert combinations() == 120 * (54 * (7 * 23 + 8 + 5 + 10 + 5 + 8) + 23 * 32)
