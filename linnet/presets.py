@@ -23,7 +23,7 @@ def nano() -> Life:
 
 
 def tiny() -> Life:
-    """The quick start: under ten minutes on two CPU cores, 3.6M weights of which 2.1M are multiplied, short stories."""
+    """The quick start: under ten minutes on two CPU cores, 3.5M weights of which 2.1M are multiplied, short stories."""
     model = {
         "context_length": 256,
         "num_layers": 4,
