@@ -1,10 +1,12 @@
 """Where a run is in its data: a count of batches into seeded shuffles, so that resuming costs nothing."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from linnet.batches.batch import Batch
 from linnet.batches.permutation import Permutation
 from linnet.core.errors import BadInput
 
@@ -46,3 +48,33 @@ class Cursor:
         if not isinstance(drawn, int) or drawn < 0:
             raise BadInput(f"the data position cannot be resumed: {drawn!r} batches were drawn")
         self.drawn = drawn
+
+
+class Drawn(ABC):
+    """Batches without end, the n-th a pure function of n; all there is to save is how many were drawn."""
+
+    def __init__(self, cursor: Cursor):
+        self._cursor = cursor
+
+    @abstractmethod
+    def batch(self, number: int) -> Batch:
+        """Return the batch with this number (from 0), whatever was drawn before."""
+
+    @property
+    def drawn(self) -> int:
+        """Return how many batches were drawn."""
+        return self._cursor.drawn
+
+    def next(self) -> Batch:
+        """Return the next batch and count it."""
+        batch = self.batch(self._cursor.drawn)
+        self._cursor.drawn += 1
+        return batch
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs, as JSON values."""
+        return self._cursor.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken; raises BadInput when it was taken over other data or other choices."""
+        self._cursor.restore(state)

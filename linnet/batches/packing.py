@@ -8,14 +8,14 @@ Shapes: B rows, T tokens in a row (the context).
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from linnet.batches.batch import IGNORE, Batch
-from linnet.batches.cursor import Cursor
+from linnet.batches.cursor import Cursor, Drawn
 from linnet.batches.shards import Shard
 
 
@@ -82,7 +82,7 @@ def packed_batch(rows: Sequence[Sequence[Segment]], documents: Sequence[np.ndarr
     return Batch(*(torch.from_numpy(array) for array in (ids, targets, numbers, positions)))
 
 
-class PackedRows:
+class PackedRows(Drawn):
     """Batches of packed rows of a shard, without end; the n-th is a pure function of (seed, n), as in `Windows`.
 
     Each document begins with the end token of the one before, as it does when a model writes: so its first token is
@@ -95,23 +95,12 @@ class PackedRows:
         self._documents = _Documents(shard)
         self.rows = pack(np.diff(shard.starts.astype(np.int64)).tolist(), context)
         identity = {"context": context, "packed": True, "data": [shard.header.data_hash]}
-        self._cursor = Cursor(len(self.rows), batch_size, seed, identity)
+        super().__init__(Cursor(len(self.rows), batch_size, seed, identity))
 
     @property
     def filled(self) -> float:
         """Return the share of the places in the rows that hold a token."""
         return self.shard.tokens / (len(self.rows) * self.context)
-
-    @property
-    def drawn(self) -> int:
-        """Return how many batches were drawn."""
-        return self._cursor.drawn
-
-    def next(self) -> Batch:
-        """Return the next batch and count it."""
-        batch = self.batch(self._cursor.drawn)
-        self._cursor.drawn += 1
-        return batch
 
     def batch(self, number: int) -> Batch:
         """Return the batch with this number (from 0), whatever was drawn before."""
@@ -124,14 +113,6 @@ class PackedRows:
             if most is not None and number >= most:
                 return
             yield packed_batch(self.rows[first : first + self.batch_size], self._documents, self.context)
-
-    def state(self) -> dict[str, Any]:
-        """Return what `restore` needs, as JSON values."""
-        return self._cursor.state()
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken; raises BadInput when it was taken over other data or other choices."""
-        self._cursor.restore(state)
 
 
 class _Documents(Sequence[np.ndarray]):

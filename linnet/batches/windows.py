@@ -5,19 +5,18 @@ goes through it in a fresh permutation: every window is drawn exactly once. The 
 drawn, so resuming costs nothing. Shapes: B rows, T tokens (the context).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 
 from linnet.batches.batch import IGNORE, Batch
-from linnet.batches.cursor import Cursor
+from linnet.batches.cursor import Cursor, Drawn
 from linnet.batches.shards import Shard
 from linnet.core.errors import BadInput
 
 
-class Windows:
+class Windows(Drawn):
     """Batches of `batch_size` windows of `context` tokens, without end; no window straddles two shards."""
 
     def __init__(self, shards: Shard | Sequence[Shard], batch_size: int, context: int, seed: int):
@@ -33,24 +32,13 @@ class Windows:
         self._counts = np.array([max(1, (shard.tokens - context) // context) for shard in self.shards])
         self._ends = np.cumsum(self._counts)
         identity = {"context": context, "data": [shard.header.data_hash for shard in self.shards]}
-        self._cursor = Cursor(int(self._ends[-1]), batch_size, seed, identity)
+        super().__init__(Cursor(int(self._ends[-1]), batch_size, seed, identity))
         self._grid: tuple[int, np.ndarray] | None = None
 
     @property
     def windows_per_epoch(self) -> int:
         """Return how many windows are drawn before any is drawn again."""
         return self._cursor.size
-
-    @property
-    def drawn(self) -> int:
-        """Return how many batches were drawn."""
-        return self._cursor.drawn
-
-    def next(self) -> Batch:
-        """Return the next batch and count it."""
-        batch = self.batch(self._cursor.drawn)
-        self._cursor.drawn += 1
-        return batch
 
     def batch(self, number: int) -> Batch:
         """Return the batch with this number (from 0), whatever was drawn before."""
@@ -59,14 +47,6 @@ class Windows:
             row[:] = ids[start : start + self.context + 1]
         whole = torch.from_numpy(rows)
         return Batch(whole[:, :-1].contiguous(), whole[:, 1:].contiguous())
-
-    def state(self) -> dict[str, Any]:
-        """Return what `restore` needs, as JSON values."""
-        return self._cursor.state()
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken; raises BadInput when it was taken over other data or other choices."""
-        self._cursor.restore(state)
 
     def _places(self, number: int) -> Iterator[tuple[np.ndarray, int]]:
         """Yield (ids of the shard, start) for the windows of batch `number`."""

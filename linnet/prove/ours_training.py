@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from linnet.batches.batch import IGNORE, Batch
-from linnet.batches.cursor import Cursor
+from linnet.batches.cursor import Cursor, Drawn
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
 from linnet.prove.parts import Rows, Trace, Training
@@ -61,30 +61,20 @@ def tiny(config: ModelConfig) -> ModelConfig:
     )
 
 
-class Drawn:
+class Pool(Drawn):
     """Batches from a pool of random rows, by the package's own cursor; keeps the ids of those that were drawn."""
 
     def __init__(self, vocab_size: int):
+        super().__init__(Cursor(POOL, BATCH, 3, {}))
         draw = torch.Generator().manual_seed(2)
         self.rows = torch.randint(0, vocab_size, (POOL, TOKENS + 1), generator=draw)
         self.seen: list[Tensor] = []
-        self._cursor = Cursor(POOL, BATCH, 3, {})
 
-    def next(self) -> Batch:
-        """Return the next batch and count it."""
-        chosen = [row for _, rows in self._cursor.items(self._cursor.drawn) for row in rows.tolist()]
-        self._cursor.drawn += 1
-        ids = self.rows[chosen]
+    def batch(self, number: int) -> Batch:
+        """Return the batch with this number and keep its ids."""
+        ids = self.rows[[row for _, rows in self._cursor.items(number) for row in rows.tolist()]]
         self.seen.append(ids)
         return Batch(ids[:, :-1], ids[:, 1:])
-
-    def state(self) -> dict[str, Any]:
-        """Return the position."""
-        return self._cursor.state()
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go to a position."""
-        self._cursor.restore(state)
 
 
 class Given:
@@ -150,9 +140,9 @@ def _run(config: ModelConfig, training: TrainingConfig, count: int, killed_after
     return Trace(_weights(state.model), batches.seen + later.seen, rates)
 
 
-def _state(config: ModelConfig, training: TrainingConfig, seed: int) -> tuple[TrainState, Drawn]:
+def _state(config: ModelConfig, training: TrainingConfig, seed: int) -> tuple[TrainState, Pool]:
     model = Decoder(config, torch.Generator().manual_seed(seed))
-    batches = Drawn(config.vocab_size)
+    batches = Pool(config.vocab_size)
     precision = Precision(torch.float32, torch.device("cpu"))
     return TrainState(model, make_optimizer(model, training.optimizer), batches, precision), batches
 

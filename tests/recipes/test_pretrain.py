@@ -15,25 +15,10 @@ from linnet.cli import main as linnet
 from linnet.core.files import file_hash
 from linnet.core.run import Run, read_metrics
 from linnet.train import session
+from tests import small_runs
+from tests.small_runs import WORDS
 
-WORDS = "the bird sings in a tree and waits for rain . "
-NANO = {
-    "--tokenizer": "characters",
-    "--model.context-length": "32",
-    "--model.num-layers": "2",
-    "--model.hidden-size": "32",
-    "--model.num-heads": "2",
-    "--model.dropout": "0.1",
-    "--batch-size": "4",
-    "--steps": "12",
-    "--log-every": "1",
-    "--eval-every": "6",
-    "--eval-tokens": "200",
-    "--save-every": "4",
-    "--track": "none",
-    "--threads": "1",
-    "--device": "cpu",
-}
+TWO_LAYERS = {"--model.num-layers": "2", "--model.hidden-size": "32", "--model.dropout": "0.1"}
 
 
 @pytest.fixture(autouse=True)
@@ -50,9 +35,9 @@ def corpus(tmp_path):
 
 
 def command(corpus, out, *more):
-    """Return the words of a small training; what `more` says wins over NANO."""
-    kept = [word for option, value in NANO.items() if option not in more for word in (option, value)]
-    return ["pretrain", "--corpus", str(corpus), "--out", str(out), *kept, *more]
+    """Return the words of a small training of two layers with dropout; what `more` says wins."""
+    kept = [word for option, value in TWO_LAYERS.items() if option not in more for word in (option, value)]
+    return small_runs.command(corpus, out, *kept, *more)
 
 
 def pretrain(corpus, out, *more):
