@@ -1,5 +1,8 @@
 """What every training recipe does around its loop: set the machine up, start or go on, keep pace and the best."""
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,17 +11,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from linnet.core.allocator import keep_freed_memory
-from linnet.core.console import logger
+from linnet.core.console import Progress, logger
 from linnet.core.device import deterministic, pick_device, pick_dtype, seed_everything, set_threads
 from linnet.core.errors import BadInput
 from linnet.core.files import replace_folder
+from linnet.core.interrupt import Interrupt
 from linnet.core.machine import matmul_limit, memory_bytes
 from linnet.core.run import Run, differences
 from linnet.model.decoder import Decoder
 from linnet.model.flops import training_flops_per_token
 from linnet.train.config import TrainingConfig
-from linnet.train.loop import Step
+from linnet.train.loop import Step, steps
+from linnet.train.objectives import Objective
 from linnet.train.precision import Precision
+from linnet.train.schedules import factor
 from linnet.train.state import Batches, Checkpoints, TrainState
 
 
@@ -54,6 +60,83 @@ def go_on(cfg: TrainingConfig, state: TrainState, saved: Checkpoints, run: Run) 
         logger.warning("%s; taking the one before", line)
     run.cut_after(state.step)
     logger.info("going on after step %d", state.step) if path else logger.info("no saved state yet; starting anew")
+
+
+class Session:
+    """A training in its run folder: steps that are logged, shown, saved, and end whole when somebody asks to stop.
+
+    ```
+    with training(cfg, "sft", state, parents=[cfg.parent]) as session:
+        for step in session.steps(objective):
+            if step.every(cfg.eval_every): session.note(held_out_loss=...)
+        save_model(cfg.out, ...); session.run.finish(...)
+    ```
+    """
+
+    def __init__(self, cfg: TrainingConfig, state: TrainState, run: Run, interrupt: Interrupt, progress: Progress):
+        """Use `training`."""
+        self.cfg, self.state, self.run = cfg, state, run
+        self.enough = False  # a recipe that sets it ends the training after this step
+        self._interrupt, self._progress = interrupt, progress
+        self._saved = Checkpoints(cfg.out / "state")
+        self._numbers: dict[str, float] = {}
+
+    def note(self, **numbers: float) -> None:
+        """Log numbers with this step's line."""
+        self._numbers |= numbers
+
+    def steps(self, objective: Objective, pace: "Pace | None" = None) -> Iterator[Step]:
+        """Yield each finished step of `loop.steps`, with the choices of the config; raises Stopped on a signal."""
+        cfg, run = self.cfg, self.run
+        schedule = partial(factor, cfg.schedule, total=cfg.steps)
+        for step in steps(self.state, objective, schedule, cfg.steps, cfg.accumulate, cfg.clip):
+            self._numbers = {}
+            if step.every(cfg.log_every):
+                self._numbers = {**step.numbers, **(pace.numbers(step) if pace else {})}
+                self._show(step)
+            yield step
+            if self._numbers:
+                run.log(step.number, **self._numbers)
+            if step.every(cfg.save_every) or self._interrupt.asked:
+                path = self._saved.save(self.state)
+                self._interrupt.leave(
+                    f"stopped after step {step.number} and saved {path}; the same command with --resume goes on"
+                )
+            if self.enough:
+                return
+
+    def _show(self, step: Step) -> None:
+        numbers = self._numbers
+        speed = numbers.get("tokens_per_second", numbers["targets_per_second"])
+        memory = int(numbers.get("memory_bytes", memory_bytes(self.state.device)))
+        self._progress.update(
+            step.number,
+            loss=numbers["loss"],
+            tokens_per_second=speed,
+            matmul_share=numbers.get("matmul_share"),
+            memory_bytes=memory,
+        )
+
+
+@contextmanager
+def training(
+    cfg: TrainingConfig,
+    recipe: str,
+    state: TrainState,
+    parents: Sequence[Path] = (),
+    data_hashes: Mapping[str, str] | None = None,
+) -> Iterator[Session]:
+    """Open the run folder of a training, going on from its newest saved state with `--resume`."""
+    with (
+        Run.start(
+            cfg.out, cfg, recipe, parents=parents, data_hashes=data_hashes, resume=cfg.resume, track=cfg.track
+        ) as run,
+        Interrupt() as interrupt,
+        Progress(cfg.steps, recipe) as progress,
+    ):
+        session = Session(cfg, state, run, interrupt, progress)
+        go_on(cfg, state, session._saved, run)
+        yield session
 
 
 class OneBatch:

@@ -1,0 +1,1 @@
+"""tasks: examples + prompt + grader; one object feeds tuning, evaluation, verifier labels and error analysis."""

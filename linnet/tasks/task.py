@@ -1,0 +1,63 @@
+"""A task: rows of a data set as examples, how each is asked, and how a reply to it is graded."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Row = Mapping[str, Any]
+Form = Literal["write", "choose", "continue", "text"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One item: what is asked, the reference reply, and for a choice the candidates and the right one.
+
+    `question` is asked in a chat as it is; `prompt` is what a model without chat goes on from, so that it reads
+    `prompt + answer`, and `prompt + choice` for each choice. `answer` is a reply that would get full marks.
+    """
+
+    question: str
+    prompt: str
+    answer: str
+    choices: tuple[str, ...] = ()
+    gold: int = -1
+    row: Row = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What a reply is worth: `score` in 0..1, what was read from the reply, and for a wrong one the kind of mistake."""
+
+    score: float
+    said: str
+    category: str = ""
+
+    @property
+    def correct(self) -> bool:
+        """Return whether the reply gets full marks."""
+        return self.score == 1.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """Examples + prompt + grader.
+
+    `form` says how a model is asked: it writes a reply (graded by `grade`), chooses among continuations by their
+    log-likelihood, continues a text by its last word, or is measured on a whole text. `world` names the kind of row of
+    the small world with the same columns, `hub` the data set that it stands for.
+    """
+
+    name: str
+    form: Form
+    hub: str
+    world: str | None
+    columns: tuple[str, ...]
+    example: Callable[[Row], Example]
+    grade: Callable[[Example, str], Grade]
+    metric: str = "exact match"
+    max_tokens: int = 64
+    stop: tuple[str, ...] = ("\n\n",)
+
+    def examples(self, rows: Iterator[Row]) -> Iterator[Example]:
+        """Yield an example for each row."""
+        return (self.example(row) for row in rows)
