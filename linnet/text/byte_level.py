@@ -15,8 +15,10 @@ GPT2_END = "<|endoftext|>"
 def build_byte_level(texts: Iterable[str], vocab_size: int, specials: Sequence[str]) -> tuple[str, int]:
     """Train byte-level BPE (Sennrich et al. 2016; bytes as in GPT-2) and return (tokenizer.json text, characters read).
 
-    The cut before merging is the published GPT-2 pattern, so a GGUF file can name it `gpt-2`. Pairs seen only
-    once are not merged: on a small corpus the vocabulary may come out smaller than `vocab_size`.
+    Before merging each digit is set apart, since sums are learned digit by digit (Nogueira et al. 2021, arXiv
+    2102.13019), and the rest is cut by the published GPT-2 pattern: together the cut that SmolLM uses and that a GGUF
+    file can name. Pairs seen only once are not merged: on a small corpus the vocabulary may come out smaller than
+    `vocab_size`.
     """
     from tokenizers import AddedToken, trainers
 
@@ -25,7 +27,7 @@ def build_byte_level(texts: Iterable[str], vocab_size: int, specials: Sequence[s
         raise BadInput(
             f"a byte-level vocabulary needs at least {least} entries (256 bytes + specials), not {vocab_size}"
         )
-    backend = _empty_backend({}, [])
+    backend = _empty_backend({}, [], digits_apart=True)
     counter = _Counter(texts)
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
@@ -66,8 +68,12 @@ def build_gpt2(folder: Path) -> str:
 
 
 def is_gpt2_pattern(description: dict) -> bool:
-    """Say whether a parsed tokenizer.json cuts with exactly GPT-2's pattern and normalises nothing."""
+    """Say whether a tokenizer.json cuts with GPT-2's pattern, digits set apart or not, and normalises nothing."""
     cut = description.get("pre_tokenizer") or {}
+    if cut.get("type") == "Sequence":
+        parts = cut.get("pretokenizers") or []
+        apart = len(parts) == 2 and parts[0] == {"type": "Digits", "individual_digits": True}
+        cut = parts[1] if apart else {}
     plain = cut.get("type") == "ByteLevel" and cut.get("use_regex", True) and not cut.get("add_prefix_space")
     return bool(plain) and description.get("normalizer") is None
 
@@ -76,7 +82,8 @@ def pieces(text: str, size: int) -> Iterator[str]:
     """Cut a long text where GPT-2's pattern always cuts: between a non-space and a following space.
 
     No match of the pattern holds a space after a non-space, and the pattern looks ahead only from spaces, so the
-    ids of the pieces joined are the ids of the whole. A text with no such place stays whole.
+    ids of the pieces joined are the ids of the whole, also when digits are set apart before. A text with no such
+    place stays whole.
     """
     start = 0
     while len(text) - start > size:
@@ -91,11 +98,13 @@ def _cuts_at(text: str, place: int) -> bool:
     return text[place] in " \n" and text[place - 1].isalnum()
 
 
-def _empty_backend(vocabulary: dict[str, int], merges: list[tuple[str, str]]):
+def _empty_backend(vocabulary: dict[str, int], merges: list[tuple[str, str]], digits_apart: bool = False):
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
     backend = Tokenizer(models.BPE(vocabulary, merges))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    cut = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    backend.pre_tokenizer = pre_tokenizers.Sequence([digits, cut]) if digits_apart else cut
     backend.decoder = decoders.ByteLevel()
     return backend
 

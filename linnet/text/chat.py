@@ -1,7 +1,7 @@
 """The chat format (ChatML): messages to text by one Jinja template, and to ids with a mask of what is learned.
 
-A conversation reads `<|im_start|>user\\nHello<|im_end|>\\n<|im_start|>assistant\\nHi!<|im_end|>\\n`. Only the words of the
-assistant and the `<|im_end|>` that stops them are learned. Contents are stripped of white space at both ends.
+A conversation reads `<|im_start|>user\\nHello<|im_end|>\\n<|im_start|>assistant\\nHi!<|im_end|>\\n`. Only the words of
+the assistant and the `<|im_end|>` that stops them are learned. Contents lose white space at both ends.
 """
 
 from collections.abc import Sequence

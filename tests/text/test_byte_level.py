@@ -15,11 +15,16 @@ BPE = Tokenizer.train_bpe(["a b  c\n\n the the cat's  \n hat '12 34 ... "] * 3, 
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.text(alphabet="ab1.' \n\t é️　", max_size=60), st.integers(1, 10))
+@given(st.text(alphabet="ab12٣½.' \n\t é️　", max_size=60), st.integers(1, 10))
 def test_pieces_give_the_ids_of_the_whole(text, size):
     parts = list(pieces(text, size))
     assert "".join(parts) == text
     assert [id for part in BPE.encode_batch(parts) for id in part] == BPE.encode(text)
+
+
+def test_every_digit_is_a_token_of_its_own():
+    trained = Tokenizer.train_bpe(["2024 12 12 2024 in 2024, 12 "] * 50, 400)
+    assert [trained.decode([id]) for id in trained.encode("in 2024")] == ["in", " ", "2", "0", "2", "4"]
 
 
 def test_pieces_really_cut():
