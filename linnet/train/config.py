@@ -1,11 +1,11 @@
 """The choices that every training recipe has, spelled alike; no torch here, since `--help` reads it."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from linnet.core.config import Config, OptionalInt
+from linnet.core.config import Config, OptionalInt, Positional
 from linnet.model.config import ModelConfig
 
 
@@ -125,3 +125,22 @@ class PretrainConfig(TrainingConfig):
     """Fill rows with whole documents that do not see each other, instead of windows of one long text."""
     out: Path = Path("runs/pretrain")
     """Run folder."""
+
+
+class TuningConfig(TrainingConfig):
+    """What every recipe is asked that goes on from a trained model: the rates are gentle, its weights are good."""
+
+    parent: Annotated[Path, Positional()]
+    """Run folder of the model to start from."""
+    optimizer: OptimizerConfig = OptimizerConfig(
+        matrix_lr=0.004, lr=3e-4, embedding_lr=0.02, head_lr=0.002, weight_decay=0.0
+    )
+    """How weights follow gradients."""
+    schedule: ScheduleConfig = ScheduleConfig(kind="linear", warmup=10, final=0.0)
+    """How the learning rate rises and falls."""
+    steps: int = Field(default=300, ge=1)
+    """Optimizer steps."""
+    save_every: int = Field(default=100, ge=0)
+    """Steps between saved states; 0 saves none."""
+    prove: bool = False
+    """Before 200 steps or more, put the quick invariants of `linnet prove` to the network: some seconds."""
