@@ -49,7 +49,7 @@ def test_the_second_time_it_is_found_and_only_when_nothing_changed(corpus, tmp_p
     assert again.data_hashes() == first.data_hashes()
     assert again.report == first.report
     assert not prepare(corpus, BPE, cache, held_out=0.2).reused
-    assert not prepare(corpus, Tokenizer.train_bpe(STORIES, 290), cache).reused
+    assert not prepare(corpus, Tokenizer.train_bpe(STORIES, 275), cache).reused
     assert prepare(corpus, BPE, cache).reused  # each keeps its own place
     corpus.write_text(corpus.read_text().replace("bird", "word"))
     assert not prepare(corpus, BPE, cache).reused
