@@ -87,7 +87,7 @@ def test_bootstrap_of_a_ratio_weighs_large_items_more():
 def test_bootstrap_in_pieces_equals_at_once(monkeypatch):
     values = np.random.default_rng(1).normal(size=30)
     whole = bootstrap_interval(values, resamples=300)
-    monkeypatch.setattr("linnet.metrics.DRAWS_AT_ONCE", 70)
+    monkeypatch.setattr("linnet.metrics.intervals.DRAWS_AT_ONCE", 70)
     assert bootstrap_interval(values, resamples=300) == pytest.approx(whole)
 
 
