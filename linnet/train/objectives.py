@@ -37,13 +37,17 @@ def next_token(model: Decoder, batch: Batch, balance_weight: float = 0.0) -> Los
     targets = batch.targets.reshape(-1)
     total = F.cross_entropy(logits.flatten(0, 1), targets, ignore_index=IGNORE, reduction="sum")
     count = (targets != IGNORE).sum()
-    numbers = {"loss": total.detach()}
-    mixtures = model.mixtures()
-    if mixtures and balance_weight:
-        balance = torch.stack([mixture.balance_loss for mixture in mixtures if mixture.balance_loss is not None]).mean()
-        total = total + balance_weight * balance * count
-        numbers["balance"] = balance.detach() * count
-    return Loss(total, count, numbers)
+    return with_balance(Loss(total, count, {"loss": total.detach()}), model, balance_weight)
+
+
+def with_balance(loss: Loss, model: Decoder, weight: float) -> Loss:
+    """Add the balance loss of the experts' last pass, once for each target; a model without experts adds none."""
+    shares = [mixture.balance_loss for mixture in model.mixtures() if mixture.balance_loss is not None]
+    if not shares or not weight:
+        return loss
+    balance = torch.stack(shares).mean()
+    numbers = {**loss.numbers, "balance": balance.detach() * loss.count}
+    return Loss(loss.total + weight * balance * loss.count, loss.count, numbers)
 
 
 def next_token_objective(balance_weight: float = 0.0, compiled: bool = False) -> Objective:
