@@ -1,8 +1,10 @@
 """A task: rows of a data set as examples, how each is asked, and how a reply to it is graded."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from linnet.core.errors import BadInput
 
 Row = Mapping[str, Any]
 Form = Literal["write", "choose", "continue", "text"]
@@ -13,7 +15,8 @@ class Example:
     """One item: what is asked, the reference reply, and for a choice the candidates and the right one.
 
     `question` is asked in a chat as it is; `prompt` is what a model without chat goes on from, so that it reads
-    `prompt + answer`, and `prompt + choice` for each choice. `answer` is a reply that would get full marks.
+    `prompt + answer`, and `prompt + choice` for each choice (which therefore mostly begin with a space). `answer` is
+    a reply that would get full marks.
     """
 
     question: str
@@ -26,11 +29,15 @@ class Example:
 
 @dataclass(frozen=True)
 class Grade:
-    """What a reply is worth: `score` in 0..1, what was read from the reply, and for a wrong one the kind of mistake."""
+    """What a reply is worth: `score` in 0..1, what was read from the reply, and for a wrong one the kind of mistake.
+
+    `numbers` holds further measures of the same reply by name (ROUGE beside exact match, say).
+    """
 
     score: float
     said: str
     category: str = ""
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def correct(self) -> bool:
@@ -44,7 +51,8 @@ class Task:
 
     `form` says how a model is asked: it writes a reply (graded by `grade`), chooses among continuations by their
     log-likelihood, continues a text by its last word, or is measured on a whole text. `world` names the kind of row of
-    the small world with the same columns, `hub` the data set that it stands for.
+    the small world with the same columns, `hub` the data set that it stands for, `split` where scores on that are
+    published. `gather` makes the rows that are examples out of those of the data set, where these are smaller.
     """
 
     name: str
@@ -57,7 +65,13 @@ class Task:
     metric: str = "exact match"
     max_tokens: int = 64
     stop: tuple[str, ...] = ("\n\n",)
+    split: str = "test"
+    gather: Callable[[Iterator[Row]], Iterator[Row]] | None = None
 
-    def examples(self, rows: Iterator[Row]) -> Iterator[Example]:
-        """Yield an example for each row."""
-        return (self.example(row) for row in rows)
+    def examples(self, rows: Iterable[Row]) -> Iterator[Example]:
+        """Yield an example for each row; raises BadInput that names the number of a row with a value of no use."""
+        for number, row in enumerate(rows, start=1):
+            try:
+                yield self.example(row)
+            except BadInput as error:
+                raise BadInput(f"{self.name}, row {number:,}: {error}") from None
