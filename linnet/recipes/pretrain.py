@@ -9,17 +9,14 @@ from linnet.train.config import PretrainConfig
 def main(cfg: PretrainConfig) -> Path:
     """Train, or go on training, and return the run folder."""
     from linnet.artifacts import save_model
-    from linnet.core.console import Progress, logger
-    from linnet.core.interrupt import Interrupt
+    from linnet.core.console import logger
     from linnet.core.run import Run, read_metrics
     from linnet.infer.config import SamplingConfig
     from linnet.infer.decode import generate
     from linnet.prove.before_training import prove_before_training
     from linnet.train.early_stop import EarlyStop
-    from linnet.train.loop import steps
     from linnet.train.pretraining import begin, learning, read_corpus, with_tokenizer
-    from linnet.train.session import Best, Pace, already_done, go_on, set_up
-    from linnet.train.state import Checkpoints
+    from linnet.train.session import Best, Pace, already_done, set_up, training
     from linnet.train.validate import validate
 
     precision = set_up(cfg)
@@ -31,62 +28,37 @@ def main(cfg: PretrainConfig) -> Path:
     assert data.held_out is not None  # the share held out is above 0
     state = begin(cfg, batches, precision)
     model, context = state.model, cfg.model.context_length
-    objective, schedule = learning(cfg)
-    saved, best = Checkpoints(cfg.out / "state"), Best(cfg.out / "state")
-    kept = Checkpoints(cfg.out / "kept", keep=cfg.steps)
+    objective, _ = learning(cfg)
+    best = Best(cfg.out / "state")
     logger.info("%s; %d parameters", data.report.line(), sum(p.numel() for p in model.parameters()))
     if cfg.prove:
         prove_before_training(model, cfg.steps, cfg.seed)
-    with (
-        Run.start(cfg.out, cfg, "pretrain", data_hashes=data.data_hashes(), resume=cfg.resume, track=cfg.track) as run,
-        Interrupt() as interrupt,
-        Progress(cfg.steps, "pretrain") as progress,
-    ):
-        go_on(cfg, state, saved, run)
+    with training(cfg, "pretrain", state, data_hashes=data.data_hashes()) as session:
         pace = Pace(model, precision, context, cfg.batch_size * context * cfg.accumulate)
-        earlier = [line["held_out_loss"] for line in read_metrics(run.folder) if "held_out_loss" in line]
+        earlier = [line["held_out_loss"] for line in read_metrics(cfg.out) if "held_out_loss" in line]
         stop = EarlyStop(cfg.patience, earlier)
         # A corpus of one document has no end tokens to begin after: go on from where its held-out part begins.
         prompt = "" if data.train.header.documents > 1 else data.held_out.ids[: min(4, max(1, context // 2))].tolist()
         sampling = SamplingConfig(max_tokens=max(1, min(256, context - 4)), seed=cfg.seed)
         measure = partial(validate, model, data.held_out, precision, packed=cfg.packing)
-        for step in steps(state, objective, schedule, cfg.steps, cfg.accumulate, cfg.clip):
-            numbers: dict[str, float] = {}
-            if step.every(cfg.log_every):
-                numbers = {**step.numbers, **pace.numbers(step)}
-                progress.update(
-                    step.number,
-                    loss=numbers["loss"],
-                    tokens_per_second=numbers["tokens_per_second"],
-                    matmul_share=numbers["matmul_share"],
-                    memory_bytes=int(numbers["memory_bytes"]),
-                )
+        for step in session.steps(objective, pace):
             if step.every(cfg.eval_every):
                 pace.measure_limit(seconds=0.1)
                 found = measure(most_tokens=cfg.eval_tokens)
-                numbers |= {"held_out_loss": found.loss, "held_out_bits_per_byte": found.bits_per_byte}
+                session.note(held_out_loss=found.loss, held_out_bits_per_byte=found.bits_per_byte)
                 if stop.see(found.loss) and cfg.patience:
                     best.keep(model)
-            if numbers:
-                run.log(step.number, **numbers)
             if step.every(cfg.sample_every):
-                run.sample(generate(model.eval(), tokenizer, [prompt], sampling)[0].text, step.number)
+                session.run.sample(generate(model.eval(), tokenizer, [prompt], sampling)[0].text, step.number)
                 model.train()
-            if step.every(cfg.keep_every) and step.number < step.total:
-                kept.save(state)
-            if step.every(cfg.save_every) or interrupt.asked:
-                path = saved.save(state)
-                interrupt.leave(
-                    f"stopped after step {step.number} and saved {path}; the same command with --resume goes on"
-                )
-            if stop.enough:
-                logger.info("stopping early: no better held-out loss in %d evaluations", cfg.patience)
-                break
+            session.enough = stop.enough
+        if stop.enough:
+            logger.info("stopping early: no better held-out loss in %d evaluations", cfg.patience)
         best.take(model)
         last = measure()
-        run.sample(generate(model.eval(), tokenizer, [prompt], sampling)[0].text, state.step)
+        session.run.sample(generate(model.eval(), tokenizer, [prompt], sampling)[0].text, state.step)
         save_model(cfg.out, model, tokenizer)
-        run.finish(
+        session.run.finish(
             steps=state.step,
             parameters=sum(parameter.numel() for parameter in model.parameters()),
             train_documents=data.train.header.documents,

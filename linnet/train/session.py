@@ -20,8 +20,9 @@ from linnet.core.machine import matmul_limit, memory_bytes
 from linnet.core.run import Run, differences
 from linnet.model.decoder import Decoder
 from linnet.model.flops import training_flops_per_token
+from linnet.train import loop
 from linnet.train.config import TrainingConfig
-from linnet.train.loop import Step, steps
+from linnet.train.loop import Step
 from linnet.train.objectives import Objective
 from linnet.train.precision import Precision
 from linnet.train.schedules import factor
@@ -79,6 +80,7 @@ class Session:
         self.enough = False  # a recipe that sets it ends the training after this step
         self._interrupt, self._progress = interrupt, progress
         self._saved = Checkpoints(cfg.out / "state")
+        self._kept = Checkpoints(cfg.out / "kept", keep=cfg.steps)
         self._numbers: dict[str, float] = {}
 
     def note(self, **numbers: float) -> None:
@@ -89,7 +91,7 @@ class Session:
         """Yield each finished step of `loop.steps`, with the choices of the config; raises Stopped on a signal."""
         cfg, run = self.cfg, self.run
         schedule = partial(factor, cfg.schedule, total=cfg.steps)
-        for step in steps(self.state, objective, schedule, cfg.steps, cfg.accumulate, cfg.clip):
+        for step in loop.steps(self.state, objective, schedule, cfg.steps, cfg.accumulate, cfg.clip):
             self._numbers = {}
             if step.every(cfg.log_every):
                 self._numbers = {**step.numbers, **(pace.numbers(step) if pace else {})}
@@ -97,6 +99,8 @@ class Session:
             yield step
             if self._numbers:
                 run.log(step.number, **self._numbers)
+            if step.every(cfg.keep_every) and step.number < step.total:
+                self._kept.save(self.state)
             if step.every(cfg.save_every) or self._interrupt.asked:
                 path = self._saved.save(self.state)
                 self._interrupt.leave(
