@@ -5,12 +5,13 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple
 
+from linnet.core.calculator import calculate
 from linnet.data.world.combinations import Split, split_of
 from linnet.data.world.lexicon import FRUITS, NAMES, is_girl
 
 STEP = re.compile(r"<<([^<>=]*)=(-?\d+)>>(-?\d+)")
 FINAL = re.compile(r"#### (-?\d+)\s*$")
-EXPRESSION = re.compile(r"(\d+)((?:[-+*/]\d+)*)")
+EXPRESSION = re.compile(r"\d+(?:[-+*/]\d+)*", re.ASCII)
 FRUIT_NAMES = tuple(FRUITS)
 
 
@@ -42,26 +43,13 @@ def note(expression: str) -> str:
 
 
 def compute(expression: str) -> int:
-    """Return the value of whole numbers joined by + - * /, left to right within each rank.
-
-    Raises ValueError for anything else, and for a division that leaves a remainder.
-    """
-    match = EXPRESSION.fullmatch(expression)
-    if not match:
+    """Return the value of whole numbers joined by + - * /; raises ValueError for anything else, and for a fraction."""
+    if not EXPRESSION.fullmatch(expression):
         raise ValueError(f"{expression[:40]!r} is not a calculation of whole numbers")
-    total, term, sign = 0, int(match[1]), 1
-    for operator, digits in re.findall(r"([-+*/])(\d+)", match[2]):
-        number = int(digits)
-        if operator == "*":
-            term *= number
-        elif operator == "/":
-            if number == 0 or term % number:
-                raise ValueError(f"{expression}: {term} cannot be divided by {number}")
-            term //= number
-        else:
-            total += sign * term
-            term, sign = number, 1 if operator == "+" else -1
-    return total + sign * term
+    value = calculate(expression)
+    if value.denominator != 1:
+        raise ValueError(f"{expression} is {value}, no whole number")
+    return value.numerator
 
 
 def check(answer: str) -> list[str]:
