@@ -2,11 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from linnet.batches.batch import Batch
 from linnet.batches.permutation import Permutation
 from linnet.core.errors import BadInput
 
@@ -50,14 +49,17 @@ class Cursor:
         self.drawn = drawn
 
 
-class Drawn(ABC):
+Drawing = TypeVar("Drawing")  # what one draw gives: a Batch, or a PairBatch
+
+
+class Drawn(ABC, Generic[Drawing]):
     """Batches without end, the n-th a pure function of n; all there is to save is how many were drawn."""
 
     def __init__(self, cursor: Cursor):
         self._cursor = cursor
 
     @abstractmethod
-    def batch(self, number: int) -> Batch:
+    def batch(self, number: int) -> Drawing:
         """Return the batch with this number (from 0), whatever was drawn before."""
 
     @property
@@ -65,7 +67,7 @@ class Drawn(ABC):
         """Return how many batches were drawn."""
         return self._cursor.drawn
 
-    def next(self) -> Batch:
+    def next(self) -> Drawing:
         """Return the next batch and count it."""
         batch = self.batch(self._cursor.drawn)
         self._cursor.drawn += 1

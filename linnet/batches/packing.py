@@ -82,7 +82,7 @@ def packed_batch(rows: Sequence[Sequence[Segment]], documents: Sequence[np.ndarr
     return Batch(*(torch.from_numpy(array) for array in (ids, targets, numbers, positions)))
 
 
-class PackedRows(Drawn):
+class PackedRows(Drawn[Batch]):
     """Batches of packed rows of a shard, without end; the n-th is a pure function of (seed, n), as in `Windows`.
 
     Each document begins with the end token of the one before, as it does when a model writes: so its first token is

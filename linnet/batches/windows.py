@@ -16,7 +16,7 @@ from linnet.batches.shards import Shard
 from linnet.core.errors import BadInput
 
 
-class Windows(Drawn):
+class Windows(Drawn[Batch]):
     """Batches of `batch_size` windows of `context` tokens, without end; no window straddles two shards."""
 
     def __init__(self, shards: Shard | Sequence[Shard], batch_size: int, context: int, seed: int):

@@ -61,7 +61,7 @@ def tiny(config: ModelConfig) -> ModelConfig:
     )
 
 
-class Pool(Drawn):
+class Pool(Drawn[Batch]):
     """Batches from a pool of random rows, by the package's own cursor; keeps the ids of those that were drawn."""
 
     def __init__(self, vocab_size: int):

@@ -6,6 +6,7 @@ B rows, T tokens, V vocabulary.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +25,7 @@ class Loss:
     numbers: dict[str, Tensor] = field(default_factory=dict)
 
 
-Objective = Callable[[Decoder, Batch], Loss]
+Objective = Callable[[Decoder, Any], Loss]  # reads the batches of its own kind
 
 
 def next_token(model: Decoder, batch: Batch, balance_weight: float = 0.0) -> Loss:

@@ -8,7 +8,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from linnet.batches.batch import Batch
 from linnet.core.errors import BadInput
 from linnet.core.files import file_hash, json_text, read_json, replace_folder, write_atomic
 from linnet.model.decoder import Decoder
@@ -21,8 +20,8 @@ PARTS = ("tensors.safetensors", "state.json")  # of a saved state, beside the ma
 class Batches(Protocol):
     """A source of batches whose position is a small JSON value."""
 
-    def next(self) -> Batch:
-        """Return the next batch."""
+    def next(self) -> Any:
+        """Return the next batch, of whatever kind the objective reads."""
         ...
 
     def state(self) -> dict[str, Any]:
