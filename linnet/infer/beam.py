@@ -83,8 +83,10 @@ def beam_texts(
 
     Raises BadInput when more are asked for than there are beams, and for stop strings, which beams cannot obey.
     """
-    if count > width or sampling.stop:
-        raise BadInput(f"a beam search of width {width} gives at most {width} texts, and obeys no stop strings")
+    if count > width or sampling.stop or sampling.calculator:
+        raise BadInput(
+            f"a beam search of width {width} gives at most {width} texts, and obeys no stop strings and no calculator"
+        )
     ids = prompt_ids(tokenizer, prompt, begin)
     ends = [] if tokenizer.metadata.end is None else [tokenizer.end_id]
     found = beam_search(model, ids, width, sampling.max_tokens, ends, length_penalty, tokenizer.vocab_size)[:count]

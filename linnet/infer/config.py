@@ -22,6 +22,8 @@ class SamplingConfig(Config):
     """Most tokens to write after a prompt."""
     stop: tuple[str, ...] = ()
     """Strings that end the text where they begin; they are not shown."""
+    calculator: bool = False
+    """Answer each `<<6*7=` that the model writes with a calculator: `42>>` is put in and the model goes on."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Seed of the choices: the same seed and prompt give the same text, alone or among others."""
     top_logprobs: int = Field(default=0, ge=0, le=100)

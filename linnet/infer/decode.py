@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from linnet.core.errors import BadInput
+from linnet.infer.calculator import CalculatorCalls
 from linnet.infer.config import SamplingConfig
 from linnet.infer.rows import Choice, Rows, check_prompts, count_copies
 from linnet.infer.stopping import StopScanner
@@ -25,7 +26,8 @@ Top = tuple[tuple[int, float], ...]
 class Event:
     """A token of one row: its id, the text that is now certain (often ""), ln p, and why the row ends if it does.
 
-    `row` is the number of the prompt; `top` holds (id, logprob) of the likeliest tokens where they were asked for.
+    `row` is the number of the prompt; `top` holds (id, logprob) of the likeliest tokens where they were asked for;
+    `given` is true for a token that the calculator put in: its logprob is 0.
     """
 
     row: int
@@ -34,6 +36,7 @@ class Event:
     logprob: float
     finish_reason: Finish | None = None
     top: Top = ()
+    given: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Completion:
 
     `ids` are all tokens chosen, a stop id included; `logprobs` their ln p under the model, before any filter.
     `text` ends before the stop. `finish_reason` is "stop" (a stop id or string) or "length" (budget or context).
+    `given` are the places in `ids` of tokens that are not the model's but the calculator's; their logprob is 0.
     """
 
     text: str
@@ -49,6 +53,7 @@ class Completion:
     logprobs: tuple[float, ...]
     finish_reason: Finish
     top: tuple[Top, ...] = ()
+    given: tuple[int, ...] = ()
 
 
 def generate(
@@ -96,8 +101,8 @@ def stream(
     as they are. `stop_ids` are the tokens that end a row, by default the tokenizer's end token. Without a tokenizer
     all is in ids and the texts are empty. Raises BadInput for a prompt that is empty, too long or foreign.
     """
-    if tokenizer is None and (sampling.stop or any(isinstance(prompt, str) for prompt in prompts)):
-        raise BadInput("texts and stop strings need a tokenizer; without one give ids")
+    if tokenizer is None and (sampling.stop or sampling.calculator or any(isinstance(p, str) for p in prompts)):
+        raise BadInput("texts, stop strings and the calculator need a tokenizer; without one give ids")
     rows = [prompt_ids(tokenizer, prompt, begin) for prompt in prompts]
     check_prompts(rows, model.config)
     stops = frozenset(_default_stops(tokenizer) if stop_ids is None else stop_ids)
@@ -117,12 +122,13 @@ def _events(
         part = slice(first, first + batch_size)
         batch = Rows(model, rows[part], sampling, copies[part], tokenizer.vocab_size if tokenizer else None)
         writers = [
-            _Writer(first + place, prompt, tokenizer, sampling.stop, stops) for place, prompt in enumerate(rows[part])
+            _Writer(first + place, prompt, tokenizer, sampling, stops) for place, prompt in enumerate(rows[part])
         ]
         going = True
         while going:
             finished = set()
-            for choice in batch.choose():
+            given = {row: id for row, writer in enumerate(writers) if (id := writer.next) is not None}
+            for choice in batch.choose(given):
                 event = writers[choice.row].event(choice)
                 if event.finish_reason is not None:
                     finished.add(choice.row)
@@ -157,18 +163,26 @@ class _Writer:
         row: int,
         prompt: Sequence[int],
         tokenizer: Tokenizer | None,
-        stop_strings: Sequence[str],
+        sampling: SamplingConfig,
         stop_ids: frozenset[int],
     ):
         self.row, self.stop_ids = row, stop_ids
-        self._scanner = StopScanner(stop_strings)
+        self._scanner = StopScanner(sampling.stop)
+        self._calls = CalculatorCalls(tokenizer) if tokenizer is not None and sampling.calculator else None
         self._decoder: StreamDecoder | None = None
         if tokenizer is not None:
             # SentencePiece drops a space where a text starts: here, unless the prompt already holds some of it.
             self._decoder = tokenizer.stream(start=not tokenizer.decode(prompt))
 
+    @property
+    def next(self) -> int | None:
+        """Return the token that must come next, None where the model chooses."""
+        return None if self._calls is None else self._calls.forced
+
     def event(self, choice: Choice) -> Event:
         """Return the event of the row's next token."""
+        if self._calls is not None:
+            self._calls.see(choice.id)
         ends = choice.id in self.stop_ids
         text = "" if self._decoder is None or ends else self._scanner.push(self._decoder.push(choice.id))
         reason: Finish | None = "stop" if ends or self._scanner.stopped else "length" if choice.last else None
@@ -176,7 +190,7 @@ class _Writer:
             text += self._scanner.push(self._decoder.flush())
             # The last bytes may have completed a stop string (one that holds U+FFFD).
             text += "" if self._scanner.stopped else self._scanner.flush()
-        return Event(self.row, choice.id, text, choice.logprob, reason, choice.top)
+        return Event(self.row, choice.id, text, choice.logprob, reason, choice.top, choice.given)
 
 
 def _completion(events: list[Event]) -> Completion:
@@ -188,4 +202,5 @@ def _completion(events: list[Event]) -> Completion:
         logprobs=tuple(event.logprob for event in events),
         finish_reason=reason,
         top=tuple(event.top for event in events) if events[0].top else (),
+        given=tuple(place for place, event in enumerate(events) if event.given),
     )

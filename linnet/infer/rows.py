@@ -3,8 +3,9 @@
 B rows, T tokens, V vocabulary. Ids only; texts and stop strings are the matter of `linnet.infer.decode`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -27,6 +28,7 @@ class Choice:
     """One token of one row; `last` when the row may not go on (its budget or the context is used up).
 
     `logprob` is the model's own, ln p before any filter or temperature; `top` holds (id, logprob) of the likeliest.
+    A token that was `given`, not chosen, has a logprob of 0.
     """
 
     row: int
@@ -34,6 +36,7 @@ class Choice:
     logprob: float
     top: tuple[tuple[int, float], ...]
     last: bool
+    given: bool = False
 
 
 class Rows:
@@ -77,12 +80,15 @@ class Rows:
         self._chosen = torch.empty(0)
 
     @torch.inference_mode()
-    def choose(self) -> list[Choice]:
-        """Choose the next token of every row that is not finished."""
+    def choose(self, given: Mapping[int, int] = MappingProxyType({})) -> list[Choice]:
+        """Choose the next token of every row that is not finished; `given` says, by row, which token it must be."""
         logits = self._logits[:, : self.vocab_size].float()
         candidates = filtered(logits, self.sampling, self._seen)
         ids = candidates.argmax(-1) if self._draws is None else sample(candidates, self._draws.next())
         logprobs = logits.log_softmax(-1)
+        for place, row in enumerate(self.alive if given else ()):
+            if row in given:
+                ids[place] = given[row]
         self._chosen = ids
         if self._seen is not None:
             self._seen.scatter_(1, ids[:, None], True)
@@ -96,7 +102,8 @@ class Rows:
         for place, (row, id) in enumerate(zip(self.alive, ids.tolist(), strict=True)):
             self._budget[row] -= 1
             if row not in self._finished:
-                found.append(Choice(row, id, numbers[place], top[place], self._budget[row] == 0))
+                logprob = 0.0 if row in given else numbers[place]
+                found.append(Choice(row, id, logprob, top[place], self._budget[row] == 0, row in given))
         return found
 
     @torch.inference_mode()
