@@ -13,15 +13,21 @@ from linnet.core.errors import BadInput
 from linnet.core.files import file_hash, json_text, read_json, write_atomic
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
+from linnet.text.chat import save_template
 from linnet.text.tokenizer import Tokenizer
 
 _HEADER_LIMIT = 100 * 2**20  # a safetensors header beyond this is not one of a model we can hold
 
 
-def save_model(folder: Path, model: Decoder, tokenizer: Tokenizer) -> None:
-    """Write model.json, model.safetensors and the tokenizer; each file appears whole or not at all."""
+def save_model(folder: Path, model: Decoder, tokenizer: Tokenizer, chat: bool = False) -> None:
+    """Write model.json, model.safetensors and the tokenizer; each file appears whole or not at all.
+
+    `chat` adds the chat template: the sign of a model that was taught to reply in it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(folder)
+    if chat:
+        save_template(folder, tokenizer)
     tied = {"head.weight"} if model.config.tie_embeddings else set()
     tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items() if name not in tied}
     write_atomic(folder / "model.safetensors", stable_bytes(tensors, {"format": "pt", "tokenizer": tokenizer.hash}))

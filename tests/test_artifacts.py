@@ -10,6 +10,7 @@ from linnet.artifacts import load_model, save_model
 from linnet.core.errors import BadInput
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
+from linnet.text.chat import chats
 from linnet.text.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer.train_characters(["hello world"])
@@ -41,6 +42,13 @@ def test_loaded_model_is_the_saved_one_to_the_bit(config, tmp_path):
     assert not loaded.training
     assert (loaded.head.weight is loaded.embedding.weight) == config.tie_embeddings
     assert not list(tmp_path.glob(".*")), "no temporary file stays"
+
+
+def test_only_a_model_that_was_taught_to_chat_has_the_template(folder, tmp_path):
+    assert chats(folder) is False
+    save_model(tmp_path, Decoder(SMALL), TOKENIZER, chat=True)
+    assert chats(tmp_path) is True
+    load_model(tmp_path)
 
 
 def test_weights_can_be_loaded_in_another_type(folder):

@@ -20,7 +20,10 @@ __all__ = ["Run", "differences", "metrics_csv", "read_metrics"]
 # Fields that may change between two starts of the same run.
 NOT_IDENTITY = frozenset({"out", "resume", "track", "threads", "keep_every", "prove", "json_output"})
 # What a run leaves in its folder; a fresh start removes it, so that nothing there belongs to another run.
-LEFT_BY_A_RUN = ("result.json", "model.json", "model.safetensors", "adapter.safetensors", "samples.md")
+LEFT_BY_A_RUN = (
+    *("result.json", "model.json", "model.safetensors", "adapter.safetensors", "samples.md"),
+    *("chat_template.jinja", "tokenizer_config.json"),
+)
 LEFT_FOLDERS = ("state", "kept", "tensorboard")
 
 

@@ -6,20 +6,24 @@ the assistant and the `<|im_end|>` that stops them are learned. Contents lose wh
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from linnet.core.errors import BadInput
-from linnet.text.tokenizer import TURN_END, TURN_START, Tokenizer
+from linnet.core.files import json_text, read_json, write_atomic
+from linnet.text.tokenizer import PAD, TURN_END, TURN_START, Tokenizer
 
 Role = Literal["system", "user", "assistant", "tool"]
 ROLES: tuple[Role, ...] = ("system", "user", "assistant", "tool")
 FILE = "chat_template.jinja"
+TRANSFORMERS_FILE = "tokenizer_config.json"
 TEMPLATE = (
     "{%- for message in messages -%}"
     "{{- '<|im_start|>' + message['role'] + '\\n' + message['content'] | trim + '<|im_end|>\\n' -}}"
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}"
 )
+_MOST_BYTES = 2**20  # of a template that somebody else wrote
 
 
 @dataclass(frozen=True)
@@ -47,24 +51,67 @@ def render(tokenizer: Tokenizer, messages: Sequence[Message], reply: bool = Fals
     With `reply` the beginning of an assistant's turn follows, for a model to go on from. Words of a message never
     become special tokens. Raises BadInput for a tokenizer without the two tokens of turns.
     """
-    start, end = tokenizer.special(TURN_START), stop_id(tokenizer)
-    newline = tokenizer.encode("\n")
-    ids: list[int] = []
-    learned: list[bool] = []
-
-    def add(more: Sequence[int], learn: bool = False) -> None:
-        ids.extend(more)
-        learned.extend([learn] * len(more))
-
-    for message in messages:
-        add([start, *tokenizer.encode(message.role + "\n")])
-        add([*tokenizer.encode(message.content.strip()), end], message.role == "assistant")
-        add(newline)
+    [found] = render_all(tokenizer, [messages])
     if reply:
-        add([start, *tokenizer.encode("assistant\n")])
-    return Rendered(ids, learned)
+        opening = [tokenizer.special(TURN_START), *tokenizer.encode("assistant\n")]
+        found = Rendered(found.ids + opening, found.learned + [False] * len(opening))
+    return found
+
+
+def render_all(tokenizer: Tokenizer, conversations: Sequence[Sequence[Message]]) -> list[Rendered]:
+    """Return `render` of each conversation; contents are encoded together, which is quicker for many."""
+    start, end = tokenizer.special(TURN_START), stop_id(tokenizer)
+    spoken = {message.role for messages in conversations for message in messages}
+    openings = {role: [start, *tokenizer.encode(f"{role}\n")] for role in spoken}
+    newline = tokenizer.encode("\n") if spoken else []
+    contents = iter(
+        tokenizer.encode_arrays([message.content.strip() for messages in conversations for message in messages])
+    )
+    found = []
+    for messages in conversations:
+        ids: list[int] = []
+        learned: list[bool] = []
+        for message in messages:
+            opening, said = openings[message.role], [*next(contents).tolist(), end]
+            ids += opening + said + newline
+            learned += [False] * len(opening) + [message.role == "assistant"] * len(said) + [False] * len(newline)
+        found.append(Rendered(ids, learned))
+    return found
 
 
 def stop_id(tokenizer: Tokenizer) -> int:
     """Return the id that ends a turn."""
     return tokenizer.special(TURN_END)
+
+
+def save_template(folder: Path, tokenizer: Tokenizer) -> None:
+    """Write the template for everyone, and what `transformers` needs to read tokenizer.json with it.
+
+    There, unlike here, special tokens that a user spells out become special tokens: its text is cut as a whole.
+    """
+    about = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": TURN_END,
+        "pad_token": PAD if PAD in tokenizer.specials else TURN_END,
+        "clean_up_tokenization_spaces": False,
+    }
+    write_atomic(folder / FILE, TEMPLATE)
+    write_atomic(folder / TRANSFORMERS_FILE, json_text(about))
+
+
+def chats(folder: Path) -> bool:
+    """Say whether the model of a folder was taught this chat format; raises BadInput when it was taught another."""
+    path, where = folder / FILE, folder / TRANSFORMERS_FILE
+    template = None
+    if path.is_file():
+        with open(path, "rb") as file:
+            template = file.read(_MOST_BYTES).decode("utf-8", errors="replace")
+    elif where.is_file():
+        about = read_json(where)
+        path, template = where, about.get("chat_template") if isinstance(about, dict) else None
+    if template is not None and template != TEMPLATE:
+        raise BadInput(
+            f"{path}: another chat format than linnet's, in which this model would not understand its turns; "
+            "start from a model that was taught linnet's, or from a base without a template"
+        )
+    return template is not None
