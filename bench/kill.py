@@ -1,4 +1,4 @@
-"""Kill a pretraining run again and again; it must end with the very weights of a run that was never touched."""
+"""Kill a training again and again; it must end with the very weights of a run that was never touched."""
 
 import argparse
 import os
@@ -13,12 +13,19 @@ from pathlib import Path
 
 from linnet.core.files import file_hash
 
-# A small network on a small text, with a save every few steps, so that many kills fall inside a save.
-OPTIONS = (
-    "--tokenizer characters --model.context-length 32 --model.num-layers 2 --model.hidden-size 64 --model.num-heads 2 "
-    "--model.dropout 0.1 --model.ngram-buckets 512 --batch-size 4 --accumulate 2 --log-every 1 --eval-every 50 "
-    "--eval-tokens 500 --track none --threads 1"
-)
+COMMON = "--batch-size 4 --accumulate 2 --log-every 1 --eval-every 50 --eval-tokens 500 --track none --threads 1"
+# A small network with dropout, whose dice must survive too.
+MODEL = "--model.num-layers 2 --model.hidden-size 64 --model.num-heads 2 --model.dropout 0.1 --model.ngram-buckets 512"
+PRETRAIN = f"--tokenizer characters --model.context-length 32 {MODEL}"
+PARENT = f"--corpus world:400 --vocab-size 600 --model.context-length 256 {MODEL} --packing --steps 40 --save-every 0"
+# What follows `linnet RECIPE PARENT`, PARENT being a small pretrained model; --extra adds to it.
+TUNING = {
+    "sft": "--data world/reviews:200+world/sums:100",
+    "distill": "--data world/reviews:200 --student.num-layers 1 --student.hidden-size 64 --student.dropout 0.1",
+    "dpo": "",
+    "verifier": "",
+    "grpo": "",
+}
 
 
 @dataclass
@@ -32,10 +39,27 @@ class Outcome:
     same: list[bool] = field(default_factory=list)
 
 
-def command(corpus: Path, out: Path, steps: int, save_every: int, extra: str = "") -> list[str]:
-    """Return the command line of one attempt; it goes on where the last one was killed."""
-    words = f"pretrain {OPTIONS} --steps {steps} --save-every {save_every} {extra}".split()
-    return [sys.executable, "-m", "linnet", *words, "--corpus", str(corpus), "--out", str(out), "--resume"]
+@dataclass(frozen=True)
+class Training:
+    """The training that is killed: its command line, but for the folder that it writes."""
+
+    words: list[str]
+
+    def command(self, out: Path) -> list[str]:
+        """Return the command line of one attempt; it goes on where the last one was killed."""
+        return [sys.executable, "-m", "linnet", *self.words, "--out", str(out), "--resume"]
+
+
+def prepare(folder: Path, recipe: str, steps: int, save_every: int, extra: str = "") -> Training:
+    """Make what the recipe starts from: a small text, or a small pretrained model."""
+    tail = f"--steps {steps} --save-every {save_every} {extra}".split()
+    if recipe == "pretrain":
+        corpus = write_corpus(folder)
+        return Training(["pretrain", *f"{PRETRAIN} {COMMON}".split(), *tail, "--corpus", str(corpus)])
+    parent = folder / "parent"
+    words = [sys.executable, "-m", "linnet", "pretrain", *f"{PARENT} {COMMON}".split(), "--out", str(parent)]
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    return Training([recipe, str(parent), *f"{TUNING[recipe]} {COMMON}".split(), *tail])
 
 
 def write_corpus(folder: Path) -> Path:
@@ -47,10 +71,10 @@ def write_corpus(folder: Path) -> Path:
     return path
 
 
-def reference(folder: Path, steps: int, save_every: int, extra: str = "") -> str:
+def reference(folder: Path, training: Training) -> str:
     """Run once without a kill; return the hash of the final weights."""
     out = folder / "whole"
-    subprocess.run(command(write_corpus(folder), out, steps, save_every, extra), check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(training.command(out), check=True, stdout=subprocess.DEVNULL)
     return file_hash(out / "model.safetensors")
 
 
@@ -80,20 +104,14 @@ def attempt(words: list[str], out: Path, draw: random.Random, stop: signal.Signa
 
 
 def killed_runs(
-    folder: Path,
-    kills: int,
-    steps: int,
-    save_every: int,
-    seed: int,
-    stop: signal.Signals = signal.SIGKILL,
-    extra: str = "",
+    folder: Path, training: Training, kills: int, seed: int, stop: signal.Signals = signal.SIGKILL
 ) -> Outcome:
     """Kill runs until that many kills were dealt; finish each run and compare its weights with the untouched run's."""
-    expected = reference(folder, steps, save_every, extra)
+    expected = reference(folder, training)
     draw, outcome = random.Random(seed), Outcome()
     while outcome.kills < kills:
         out = folder / f"run{outcome.runs}"
-        words = command(folder / "corpus.txt", out, steps, save_every, extra)
+        words = training.command(out)
         while outcome.kills < kills and not attempt(words, out, draw, stop, outcome):
             pass
         subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -106,17 +124,20 @@ def killed_runs(
 def main(arguments: list[str]) -> None:
     """Deal the kills and print what came of them; exits with 1 when any run came out otherwise."""
     parser = argparse.ArgumentParser(prog="python -m bench kill", description=__doc__)
+    parser.add_argument("--recipe", choices=["pretrain", *TUNING], default="pretrain")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--save-every", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--extra", default="", help="more options for linnet pretrain, such as --compile")
+    parser.add_argument("--extra", default="", help="more options for the recipe, such as --compile")
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        outcome = killed_runs(Path(folder), asked.kills, asked.steps, asked.save_every, asked.seed, extra=asked.extra)
+        training = prepare(Path(folder), asked.recipe, asked.steps, asked.save_every, asked.extra)
+        outcome = killed_runs(Path(folder), training, asked.kills, asked.seed)
     print(
-        f"{outcome.kills} kills over {outcome.runs} runs ({outcome.in_start_up} in start-up, {outcome.inside_a_save} "
-        f"inside a save): {sum(outcome.same)} of {len(outcome.same)} runs ended with bit-identical weights"
+        f"{asked.recipe}: {outcome.kills} kills over {outcome.runs} runs ({outcome.in_start_up} in start-up, "
+        f"{outcome.inside_a_save} inside a save): {sum(outcome.same)} of {len(outcome.same)} runs ended with "
+        "bit-identical weights"
     )
     if not all(outcome.same):
         raise SystemExit(1)
