@@ -1,4 +1,4 @@
-"""Measures against known values, closed forms and simulation."""
+"""Intervals against known values, closed forms, scipy and simulation."""
 
 import math
 
@@ -7,29 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linnet.metrics import (
-    bits_per_byte,
-    bootstrap_interval,
-    compare_paired,
-    distinct_n,
-    perplexity,
-    repetition,
-    wilson_interval,
-)
-
-
-def test_uniform_bytes_cost_eight_bits():
-    assert bits_per_byte(1000 * math.log(256), 1000) == pytest.approx(8)
-    assert bits_per_byte(10 * math.log(2), 20) == pytest.approx(0.5)
-    with pytest.raises(ValueError, match="at least one byte"):
-        bits_per_byte(1.0, 0)
-
-
-def test_perplexity_of_a_uniform_guess_is_the_vocabulary():
-    assert perplexity(7 * math.log(50_257), 7) == pytest.approx(50_257)
-    assert perplexity(1e6, 1) == math.inf
-    with pytest.raises(ValueError, match="at least one token"):
-        perplexity(1.0, 0)
+from linnet.metrics import bootstrap_interval, bootstrap_statistic, interval_over_seeds, wilson_interval
+from linnet.metrics.intervals import student_quantile
 
 
 @pytest.mark.parametrize(
@@ -97,32 +76,6 @@ def test_bootstrap_refuses_what_is_no_list(values):
         bootstrap_interval(values)
 
 
-def test_verdicts():
-    generator = np.random.default_rng(0)
-    b = generator.normal(size=200)
-    a = b + 0.2 + generator.normal(scale=0.5, size=200)
-    # Unpaired, the spread of b would hide the difference.
-    assert compare_paired(a, b, higher_is_better=True).verdict == "better"
-    assert compare_paired(a, b, higher_is_better=False).verdict == "worse"
-    assert compare_paired(b, a, higher_is_better=True).verdict == "worse"
-    assert compare_paired(b, b, higher_is_better=True).verdict == "not shown"
-    noise = generator.normal(size=200)
-    found = compare_paired(b + noise - noise.mean() + 0.01, b, higher_is_better=True)
-    assert found.verdict == "not shown"
-    assert found.low < 0.01 < found.high
-    assert found.difference == pytest.approx(0.01)
-
-
-def test_a_weighted_difference_is_a_ratio():
-    a, b, weights = np.array([2.0, 6.0]), np.array([1.0, 2.0]), np.array([1.0, 4.0])
-    found = compare_paired(a, b, weights, higher_is_better=False)
-    assert (found.difference, found.verdict) == (pytest.approx(1.0), "worse")
-    with pytest.raises(ValueError, match="same items"):
-        compare_paired(a, b[:1], higher_is_better=True)
-    with pytest.raises(ValueError, match="weights"):
-        compare_paired(a, b, weights[:1], higher_is_better=True)
-
-
 @pytest.mark.slow
 def test_a_95_percent_interval_covers_95_percent():
     generator = np.random.default_rng(5)
@@ -133,13 +86,81 @@ def test_a_95_percent_interval_covers_95_percent():
     assert 0.91 <= covered / 400 <= 0.98
 
 
-def test_distinct_and_repetition_by_hand():
-    texts = [["a", "b", "a", "b"], ["a", "b", "c"]]
-    assert distinct_n(texts, 1) == pytest.approx(3 / 7)
-    assert distinct_n(texts, 2) == pytest.approx(3 / 5)
-    assert repetition(texts, 2) == pytest.approx((1 / 3 + 0) / 2)
-    assert repetition([["x"] * 12], 4) == pytest.approx(1 - 1 / 9)
-    assert repetition([["x"]], 4) == 0.0
-    assert distinct_n([], 2) == 0.0
-    with pytest.raises(ValueError, match="at least 1"):
-        distinct_n(texts, 0)
+def test_any_number_has_a_bootstrap_interval_and_a_mean_the_known_one():
+    values = np.random.default_rng(3).normal(2, 1, size=200)
+    found = bootstrap_statistic(lambda places: float(values[places].mean()), 200, seed=5, resamples=2000)
+    assert found == pytest.approx(bootstrap_interval(values, seed=6, resamples=2000), abs=0.02)
+    half = 1.96 * values.std() / math.sqrt(200)
+    assert found == pytest.approx((values.mean() - half, values.mean() + half), abs=0.02)
+
+
+def test_draws_without_a_number_are_left_out():
+    def last_or_nothing(places: np.ndarray) -> float:
+        if 0 in places:
+            raise ValueError("none here")
+        return 7.0
+
+    assert bootstrap_statistic(last_or_nothing, 3) == (7.0, 7.0)
+    with pytest.raises(ValueError, match="any draw of its 1 items"):
+        bootstrap_statistic(last_or_nothing, 1)
+    with pytest.raises(ValueError, match="at least one item"):
+        bootstrap_statistic(last_or_nothing, 0)
+
+
+@pytest.mark.parametrize("freedom", [1, 1.3, 2, 2.7, 5, 17.5, 49.9, 50.1, 300, 1e4, 1e6])
+def test_students_quantiles_are_scipys(freedom):
+    stats = pytest.importorskip("scipy.stats", reason="SCIPY IS NOT INSTALLED: Student's t is not compared with it")
+    for share in (0.5, 0.7, 0.95, 0.975, 0.9995):
+        assert student_quantile(share, freedom) == pytest.approx(float(stats.t.ppf(share, freedom)), rel=1e-9)
+
+
+def test_students_quantiles_of_the_printed_tables():
+    known = {1: 12.7062, 2: 4.3027, 3: 3.1824, 10: 2.2281, 30: 2.0423, 120: 1.9799}
+    assert {n: round(student_quantile(0.975, n), 4) for n in known} == known
+    for share, freedom in ((1.0, 3), (0.4, 3), (0.9, 0.5)):
+        with pytest.raises(ValueError, match="Student's t"):
+            student_quantile(share, freedom)
+
+
+def test_over_seeds_the_mean_squares_decide():
+    # Two seeds, three items, added up without a rest: the variance is that of seeds and items by hand.
+    values = np.array([[0.0], [2.0]]) + np.array([[1.0, 2.0, 6.0]])
+    low, high = interval_over_seeds(values)
+    # MS_seed = 3 (1 + 1) / 1 = 6, MS_item = 2 (4 + 1 + 9) / 2 = 14, MS_rest = 0; over 6 cells.
+    freedom = 20**2 / (6**2 / 1 + 14**2 / 2)
+    half = student_quantile(0.975, freedom) * math.sqrt(20 / 6)
+    assert (low, high) == pytest.approx((4 - half, 4 + half))
+
+
+def test_over_seeds_that_agree_only_items_count():
+    items = np.random.default_rng(2).normal(size=500)
+    low, high = interval_over_seeds(np.stack([items, items, items]))
+    half = 1.96 * items.std() / math.sqrt(500)
+    assert (low, high) == pytest.approx((items.mean() - half, items.mean() + half), abs=0.003)
+    assert interval_over_seeds(np.ones((3, 4))) == (1.0, 1.0)
+
+
+def test_over_seeds_that_differ_the_interval_is_wide():
+    items = np.random.default_rng(2).normal(size=500)
+    low, high = interval_over_seeds(items + np.array([[-0.5], [0.0], [0.5]]))
+    assert (high - low) / 2 == pytest.approx(4.30 * 0.5 / math.sqrt(3), rel=0.05)
+    for shape in ((1, 5), (3, 1), (4,)):
+        with pytest.raises(ValueError, match="two seeds"):
+            interval_over_seeds(np.zeros(shape))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("spread", [0.0, 0.25, 0.5])
+def test_an_interval_over_three_seeds_covers_95_percent(spread):
+    """Right-or-wrong answers of three seeds on 200 items of unequal difficulty; the true mean of a - b is 0."""
+    generator = np.random.default_rng(11)
+    covered = 0
+    for _ in range(600):
+        hard, gain = generator.normal(size=200), generator.normal(scale=0.5, size=200)
+        a, b = (
+            generator.random((3, 200)) < 1 / (1 + np.exp(-(hard + more + generator.normal(scale=spread, size=(3, 1)))))
+            for more in (gain, 0)
+        )
+        low, high = interval_over_seeds(a.astype(float) - b)
+        covered += low <= 0 <= high
+    assert covered / 600 >= 0.925
