@@ -48,10 +48,41 @@ def stable_bytes(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
 def load_model(
     folder: Path | str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
 ) -> tuple[Decoder, Tokenizer]:
-    """Read a model folder, weights checked against the architecture and the tokenizer against the weights.
+    """Read the folder of a language model, weights checked against architecture, and tokenizer against weights.
 
-    Raises BadInput naming the file: missing, cut short, of another architecture, or with another tokenizer.
+    Raises BadInput naming the file: missing, cut short, of another architecture, or with another tokenizer; and for a
+    verifier or classifier, which has no words.
     """
+    model, tokenizer = load_network(folder, device, dtype)
+    if model.config.output_size is not None:
+        raise BadInput(f"{folder}: {kind_of(model.config)}, not a language model; give the run that it was made from")
+    return model, tokenizer
+
+
+def load_scorer(
+    folder: Path | str, outputs: int = 1, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> tuple[Decoder, Tokenizer]:
+    """Read the folder of a model whose head gives `outputs` scores: 1 for a verifier; errors are as in `load_model`."""
+    model, tokenizer = load_network(folder, device, dtype)
+    if model.config.output_size != outputs:
+        wanted = kind_of(model.config.but(output_size=outputs, tie_embeddings=False))
+        raise BadInput(f"{folder}: {kind_of(model.config)}, not {wanted}; give the folder of one")
+    return model, tokenizer
+
+
+def kind_of(config: ModelConfig) -> str:
+    """Say what a network is by its head."""
+    if config.output_size is None:
+        return "a language model"
+    return (
+        "a verifier (one score a token)" if config.output_size == 1 else f"a classifier ({config.output_size} outputs)"
+    )
+
+
+def load_network(
+    folder: Path | str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> tuple[Decoder, Tokenizer]:
+    """Read a model folder whatever its head is for; errors are as in `load_model`."""
     folder = Path(folder)
     for name in ("model.json", "model.safetensors", "tokenizer.json"):
         if not (folder / name).is_file():

@@ -6,8 +6,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from linnet.artifacts import load_model, save_model
+from linnet.artifacts import load_model, load_network, load_scorer, save_model
 from linnet.core.errors import BadInput
+from linnet.infer.config import SamplingConfig
+from linnet.infer.decode import generate
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
 from linnet.text.chat import chats
@@ -114,3 +116,20 @@ def test_the_same_weights_are_the_same_bytes(tmp_path):
     for number in range(8):
         save_model(tmp_path / str(number), Decoder(SMALL), TOKENIZER)
     assert len({(tmp_path / str(number) / "model.safetensors").read_bytes() for number in range(8)}) == 1
+
+
+def test_a_verifier_is_no_language_model_and_the_other_way_round(folder, tmp_path):
+    verifier = Decoder(SMALL.but(output_size=1), torch.Generator().manual_seed(2)).eval()
+    save_model(tmp_path / "verifier", verifier, TOKENIZER)
+    loaded, _ = load_scorer(tmp_path / "verifier")
+    ids = torch.randint(SMALL.vocab_size, (2, 8))
+    assert torch.equal(loaded(ids), verifier(ids))
+    with pytest.raises(BadInput, match=r"verifier: a verifier \(one score a token\), not a language model"):
+        load_model(tmp_path / "verifier")
+    with pytest.raises(BadInput, match=r"a verifier \(one score a token\), not a classifier \(4 outputs\)"):
+        load_scorer(tmp_path / "verifier", outputs=4)
+    with pytest.raises(BadInput, match="a language model, not a verifier"):
+        load_scorer(folder)
+    assert load_network(tmp_path / "verifier")[0].config.output_size == 1
+    with pytest.raises(BadInput, match="no words: it cannot write"):
+        generate(verifier, None, [[1]], SamplingConfig(max_tokens=2))

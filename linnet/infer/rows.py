@@ -151,7 +151,12 @@ def goes_beyond_context(config: ModelConfig) -> bool:
 
 
 def check_prompts(prompts: Sequence[Sequence[int]], config: ModelConfig) -> None:
-    """Raise BadInput, naming the prompt, for one that is empty, too long, or holds an id the model does not have."""
+    """Raise BadInput, naming the prompt, for one that is empty, too long, or holds an id the model does not have.
+
+    Also for a model that does not write: one with a head of scores.
+    """
+    if config.output_size is not None:
+        raise BadInput(f"this model gives {config.output_size} score(s) a token and no words: it cannot write")
     for number, prompt in enumerate(prompts, start=1):
         if not len(prompt):
             raise BadInput(f"prompt {number} is empty: give at least one token (the end token begins a document)")

@@ -74,6 +74,8 @@ class ModelConfig(Config):
     """Dropout of the embeddings and of each sub-layer's output while training."""
     logit_soft_cap: OptionalFloat = Field(default=15.0, gt=0)
     """Squash logits smoothly into (-cap, cap); none leaves them alone."""
+    output_size: OptionalInt = Field(default=None, ge=1, le=2**20)
+    """Numbers that the head gives for each token: none is a logit for each id, 1 the score of a verifier."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -89,7 +91,14 @@ class ModelConfig(Config):
             raise ValueError(f"sinusoidal positions need an even hidden_size, not {self.hidden_size}")
         if self.num_experts and self.experts_per_token > self.num_experts:
             raise ValueError(f"experts_per_token {self.experts_per_token} exceeds num_experts {self.num_experts}")
+        if self.output_size is not None and self.tie_embeddings:
+            raise ValueError(f"a head of {self.output_size} outputs cannot be the embedding; leave out tie_embeddings")
         return self
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that the head gives for each token."""
+        return self.vocab_size if self.output_size is None else self.output_size
 
     @property
     def kv_heads(self) -> int:

@@ -72,7 +72,7 @@ class Decoder(nn.Module):
         )
         self.blocks = nn.ModuleList(Block(config, layer) for layer in layers)
         self.norm = make_norm(config)
-        self.head = nn.Linear(hidden, config.vocab_size, bias=False)
+        self.head = nn.Linear(hidden, config.outputs, bias=False)
         self.tie()
         initialise(self, generator or torch.Generator().manual_seed(0))
 
@@ -85,7 +85,7 @@ class Decoder(nn.Module):
         cache: KVCache | None = None,
         lengths: Tensor | None = None,
     ) -> Tensor:
-        """Return logits [B, T, V] (fp32 under a soft cap) for ids [B, T].
+        """Return logits [B, T, V] (fp32 under a soft cap) for ids [B, T]; [B, T, outputs] with a head of its own size.
 
         documents [B, T] are segment ids (-1 is padding): tokens of different documents never see each other; positions
         [B, T] default to 0, 1, 2... from the start of each document. With a cache the tokens continue each row;

@@ -8,7 +8,7 @@ def matmul_parameters(config: ModelConfig) -> int:
     hidden, heads = config.hidden_size, config.num_heads * config.head_width
     attention = hidden * (2 * heads + 2 * config.kv_heads * config.head_width)
     mlp = hidden * config.mlp_width * (3 if config.activation == "swiglu" else 2)
-    total = hidden * config.vocab_size
+    total = hidden * config.outputs
     for layer in range(config.num_layers):
         mixture = config.layer_is_mixture(layer)
         total += attention + (mlp * config.experts_per_token + hidden * config.num_experts if mixture else mlp)

@@ -18,6 +18,8 @@ from linnet.model.config import ModelConfig
         ({"hidden_size": 5, "num_heads": 1, "positions": "sinusoidal"}, "even hidden_size, not 5"),
         ({"num_experts": 1, "experts_per_token": 2}, "experts_per_token 2 exceeds num_experts 1"),
         ({"experts_per_token": 3}, "experts_per_token"),
+        ({"output_size": 1, "tie_embeddings": True}, "head of 1 outputs cannot be the embedding"),
+        ({"output_size": 0}, "output_size"),
         ({"window": 0}, "window"),
         ({"dropout": 1.0}, "dropout"),
         ({"activation": "tanh"}, "activation"),
@@ -34,6 +36,8 @@ def test_sizes_after_defaults():
     assert (config.kv_heads, config.head_width, config.mlp_width) == (6, 8, 192)
     config = ModelConfig(hidden_size=48, num_heads=6, num_kv_heads=2, head_size=10, mlp_size=7)
     assert (config.kv_heads, config.head_width, config.mlp_width) == (2, 10, 7)
+    assert config.outputs == config.vocab_size
+    assert config.but(output_size=3).outputs == 3
 
 
 def test_what_each_layer_is():

@@ -1,0 +1,1 @@
+"""adapt: surgery on a trained network."""

@@ -1,0 +1,41 @@
+"""A new head on a trained trunk: everything below it is the same, and the two networks share nothing."""
+
+import pytest
+import torch
+
+from linnet.adapt.heads import with_head
+from tests.infer.networks import network
+
+IDS = torch.tensor([[3, 1, 4, 1, 5, 9, 2, 6]])
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_the_trunk_is_copied_and_the_head_is_new(tied):
+    model = network(ngram_buckets=16, num_experts=2, tie_embeddings=tied)
+    made = with_head(model, 3, torch.Generator().manual_seed(1))
+    assert made(IDS).shape == (1, 8, 3)
+    assert made.config == model.config.but(output_size=3, tie_embeddings=False)
+    seen: dict[str, torch.Tensor] = {}
+    for name, net in (("before", model), ("after", made)):
+        net.norm.register_forward_hook(lambda _, __, out, name=name: seen.__setitem__(name, out.clone()))
+        net(IDS)
+    assert torch.equal(seen["before"], seen["after"])
+    before = model(IDS).clone()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.zero_()
+    assert torch.equal(model(IDS), before)
+
+
+def test_the_head_is_drawn_from_the_generator_and_modes_are_kept():
+    model = network().train()
+    heads = [with_head(model, 1, torch.Generator().manual_seed(seed)).head.weight for seed in (1, 1, 2)]
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[0], heads[2])
+    assert with_head(model, 1).training
+    assert not with_head(model.eval(), 1).training
+
+
+def test_a_verifiers_trunk_can_be_a_language_model_again():
+    model = with_head(with_head(network(), 1), None)
+    assert model(IDS).shape == (1, 8, 23)
