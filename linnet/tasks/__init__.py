@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from linnet.tasks.task import Task
 
-NAMES = ("sums", "sentiment", "instructions")
+NAMES = (
+    "sums", "sentiment", "summaries", "dialogsum", "cloze", "choices", "hellaswag", "arc_easy", "arc_challenge",
+    "boolq", "instructions", "questions", "facts", "preferences", "fake_news", "liar", "covid_news", "wikitext",
+    "stories",
+)  # fmt: skip
 
 
 def find(name: str) -> "Task":

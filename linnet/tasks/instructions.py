@@ -1,5 +1,6 @@
-"""Instructions with an optional input and a reply, in the columns of Alpaca."""
+"""Instructions with an optional input and a reply, in the columns of Alpaca (Taori et al. 2023)."""
 
+from linnet.metrics import rouge
 from linnet.tasks.rows import text
 from linnet.tasks.task import Example, Grade, Row, Task
 
@@ -13,10 +14,17 @@ def example(row: Row) -> Example:
 
 
 def grade(example: Example, reply: str) -> Grade:
-    """Grade a reply: full marks for the reference itself."""
-    said = reply.strip()
-    correct = said == example.answer.strip()
-    return Grade(float(correct), said, "" if correct else "wrong")
+    """Grade a reply: full marks for the reference itself, white space apart; `rougeL` for how near others come."""
+    said, wanted = (" ".join(words.split()) for words in (reply, example.answer))
+    numbers = {"rougeL": rouge(wanted, said).rouge_l.f1}
+    if said == wanted:
+        return Grade(1.0, said, numbers=numbers)
+    category = "wrong" if said else "format"
+    if said and said == " ".join(example.row["input"].split()):
+        category = "not done"
+    elif wanted and said.startswith(wanted):
+        category = "goes on"
+    return Grade(0.0, said, category, numbers)
 
 
 TASK = Task(
@@ -28,5 +36,6 @@ TASK = Task(
     example=example,
     grade=grade,
     max_tokens=128,
+    stop=("\n\n", "\nInstruction:"),
     split="train",
 )

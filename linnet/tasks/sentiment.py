@@ -1,10 +1,20 @@
 """Sentiment of a sentence (SST-2, Socher et al. 2013): positive or negative."""
 
+import re
+
+from linnet.tasks.replies import chosen
 from linnet.tasks.rows import label, text
 from linnet.tasks.task import Example, Grade, Row, Task
 
 LABELS = ("negative", "positive")
 ASKED = "Is this sentence positive or negative?"
+DENYING = re.compile(
+    r"\b(not|no|never|nobody|nothing|none|neither|nor|without|hardly|barely|less|lacks?|lacking|cannot|anything but)\b"
+    r"|n't\b|n 't\b"
+)
+TURNING = re.compile(
+    r"(?<!anything )(?<!nothing )\bbut\b|\b(although|though|however|yet|despite|while|whereas|hoped|except|instead)\b"
+)
 
 
 def example(row: Row) -> Example:
@@ -16,10 +26,19 @@ def example(row: Row) -> Example:
 
 
 def grade(example: Example, reply: str) -> Grade:
-    """Grade a written label."""
-    said = reply.strip().lower().rstrip(".")
-    correct = said == LABELS[example.gold]
-    return Grade(float(correct), said, "" if correct else "wrong")
+    """Grade the label that a reply names."""
+    said = chosen(reply, LABELS)
+    if said < 0:
+        return Grade(0.0, "", "format")
+    return Grade(1.0, LABELS[said]) if said == example.gold else Grade(0.0, LABELS[said], difficulty(example))
+
+
+def difficulty(example: Example) -> str:
+    """Return what makes a sentence hard: "mixed" (it turns: but), "negation" (not, less), or else "ambiguous"."""
+    sentence = example.row["sentence"].lower()
+    if TURNING.search(sentence):
+        return "mixed"
+    return "negation" if DENYING.search(sentence) else "ambiguous"
 
 
 TASK = Task(
