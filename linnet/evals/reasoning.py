@@ -1,47 +1,22 @@
-"""Arithmetic slips apart from wrong reasoning: a worked solution's steps `<<6*7=42>>` are recomputed and put right."""
+"""Arithmetic slips apart from wrong reasoning: a solution is graded as it is, and with its calculations put right."""
 
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from typing import Any
 
-from linnet.core.calculator import CannotCompute, calculate, written
+from linnet.core.calculator import written
+from linnet.tasks.sums import steps
 from linnet.tasks.task import Example, Grade, Task
 
-CALL = re.compile(r"<<([^<>=]{1,200})=([^<>=]{0,200})>>")
+CALL = re.compile(r"<<([^<>=]{1,200})=([^<>=]{1,40})>>")
 # A minus belongs to the number where nothing stands before it to be subtracted from.
 NUMBER = re.compile(r"(?:(?<![\w.,)])-|(?<![\d.,]))\d+(?:\.\d+)?(?!\d|[.,]\d)", re.ASCII)
-# What can be wrong, in the order in which it is asked.
-CATEGORIES = {
-    "format": "no answer that can be read",
-    "arithmetic": "only calculations are wrong: with them put right the answer is right",
-    "missing step": "fewer calculations than the reference needs",
-    "wrong operation": "the calculations are not those that the problem needs",
-}
-
-
-@dataclass(frozen=True)
-class Step:
-    """A calculation as it stands in a solution, and its true value where it has one."""
-
-    expression: str
-    said: str
-    value: Fraction | None
-
-    @property
-    def slip(self) -> bool:
-        """Whether the calculation has a value and another one is said."""
-        return self.value is not None and not says(self.said, self.value)
-
-
-def steps(solution: str) -> list[Step]:
-    """Return the calculations of a solution in order."""
-    return [Step(match[1], match[2], value_of(match[1])) for match in CALL.finditer(solution)]
 
 
 def repaired(solution: str, question: str = "") -> str:
-    """Return the solution with each wrong calculation put right, and what followed from it.
+    """Return the solution with each wrong calculation `<<2+2=5>>5` put right, and what followed from it.
 
     From a slip on, the number that was wrongly said is replaced wherever it is used, also in the last line; numbers
     that the question holds too are left as they are, since they may come from there.
@@ -52,12 +27,12 @@ def repaired(solution: str, question: str = "") -> str:
     for match in CALL.finditer(solution):
         pieces.append(_replaced(solution[at : match.start()], changed))
         expression, said = _replaced(match[1], changed), match[2]
-        value = value_of(expression)
         changed.pop(said, None)  # what this number meant before is over
-        if value is not None and not says(said, value):
-            if said not in kept:
-                changed[said] = written(value)
-            said = written(value)
+        for step in steps(f"<<{expression}={said}>>"):
+            if step.value is not None and step.slips:
+                if said not in kept:
+                    changed[said] = written(step.value)
+                said = written(step.value)
         pieces.append(f"<<{expression}={said}>>")
         at = match.end()
         restated = NUMBER.match(solution, at)
@@ -69,61 +44,44 @@ def repaired(solution: str, question: str = "") -> str:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A graded reply, the grade of the reply put right, and what is wrong: "" or one of CATEGORIES."""
+    """A graded reply, the grade of the reply put right, and how many of its steps are slips."""
 
     grade: Grade
     repaired: Grade
     steps: int
     slips: int
-    category: str
+
+    @property
+    def category(self) -> str:
+        """Return "" for a right answer, "arithmetic" where only calculations are wrong, else what is wrong besides."""
+        if self.grade.correct:
+            return ""
+        return "arithmetic" if self.repaired.correct else self.repaired.category
 
 
 def diagnose(task: Task, example: Example, reply: str) -> Diagnosis:
-    """Grade a reply as it is and with its slips put right, and say what kind of mistake it holds."""
+    """Grade a reply of worked steps as it is and with its slips put right."""
     found = steps(reply)
-    slips = sum(step.slip for step in found)
+    slips = sum(step.slips for step in found)
     grade = task.grade(example, reply)
     mended = task.grade(example, repaired(reply, example.question)) if slips else grade
-    return Diagnosis(grade, mended, len(found), slips, _category(grade, mended, found, steps(example.answer)))
+    return Diagnosis(grade, mended, len(found), slips)
 
 
-def tally(diagnoses: Sequence[Diagnosis]) -> dict[str, float | int | dict[str, int]]:
-    """Return, for many replies, the share that is right, the share with slips put right, and each category's count."""
-    count = max(1, len(diagnoses))
-    all_steps = sum(one.steps for one in diagnoses)
-    categories = Counter(one.category for one in diagnoses)
+def tally(diagnoses: Sequence[Diagnosis]) -> dict[str, Any]:
+    """Return the share of replies that is right, the share with slips put right, and the count of each category.
+
+    `slips` is the share of all steps whose calculation is wrong.
+    """
+    count, all_steps = max(1, len(diagnoses)), max(1, sum(one.steps for one in diagnoses))
+    categories = Counter(one.category for one in diagnoses if one.category)
     return {
         "replies": len(diagnoses),
         "right": sum(one.grade.correct for one in diagnoses) / count,
         "right_with_slips_repaired": sum(one.repaired.correct for one in diagnoses) / count,
-        "steps": all_steps,
-        "slips": sum(one.slips for one in diagnoses) / max(1, all_steps),
-        "categories": {name: categories[name] for name in CATEGORIES},
+        "slips": sum(one.slips for one in diagnoses) / all_steps,
+        "categories": dict(categories.most_common()),
     }
-
-
-def value_of(expression: str) -> Fraction | None:
-    """Return the value of an expression, None where it has none."""
-    try:
-        return calculate(expression)
-    except CannotCompute:
-        return None
-
-
-def says(said: str, value: Fraction) -> bool:
-    """Say whether a written number states a value: exactly, or rounded as the notation does."""
-    stated = value_of(said)
-    return stated is not None and (stated == value or said.strip() == written(value))
-
-
-def _category(grade: Grade, mended: Grade, found: Sequence[Step], wanted: Sequence[Step]) -> str:
-    if grade.correct:
-        return ""
-    if not grade.said:
-        return "format"
-    if mended.correct:
-        return "arithmetic"
-    return "missing step" if len(found) < len(wanted) else "wrong operation"
 
 
 def _replaced(text: str, changed: Mapping[str, str]) -> str:

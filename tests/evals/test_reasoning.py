@@ -1,25 +1,19 @@
 """Slips and wrong reasoning are told apart: solutions by hand, and slips planted in every step of the world's."""
 
-from fractions import Fraction
 from itertools import islice
 
 import pytest
 
 from linnet import tasks
 from linnet.data import world
-from linnet.evals.reasoning import CATEGORIES, Step, diagnose, repaired, steps, tally
+from linnet.evals.reasoning import diagnose, repaired, tally
+from linnet.tasks.sums import Step, steps
 from linnet.tasks.task import Example
 
 SUMS = tasks.find("sums")
 QUESTION = "A basket costs 12 coins. Mia buys 3 baskets and has 50 coins. How many coins are left?"
 ANSWER = "They cost 3*12 = <<3*12=36>>36 coins.\nMia has 50-36 = <<50-36=14>>14 left.\n#### 14"
 EXAMPLE = Example(QUESTION, QUESTION, ANSWER, row={"question": QUESTION, "answer": ANSWER})
-
-
-def test_steps_are_recomputed():
-    found = steps("a <<6*7=42>>42, <<1/0=3>>3, <<x=1>>1, <<10/3=3.33>>3.33, <<2+2=5>>5, <<1+1=>>2")
-    assert found[0] == Step("6*7", "42", Fraction(42))
-    assert [step.slip for step in found] == [False, False, False, False, True, True]
 
 
 @pytest.mark.parametrize(
@@ -30,6 +24,7 @@ def test_steps_are_recomputed():
         ("They cost 3*12 = <<3*12=35>>35.\nMia has 50-35 = <<50-35=15>>15.\n#### 15", "arithmetic", True),
         ("They cost 3*12 = <<3*12=36>>36.\nMia has 50-36 = <<50-36=24>>24.\n#### 24", "arithmetic", True),
         ("They cost 3*12 = <<3*12=46>>46.\nMia has 50-46 = <<50-46=14>>14.\n#### 14", "", True),
+        ("They cost 3*12 = <<3*12=46>>46.\nMia has 50-46 = <<50-46=4>>4.\n#### 5", "format", False),
         ("They cost 3+12 = <<3+12=15>>15.\nMia has 50-15 = <<50-15=35>>35.\n#### 35", "wrong operation", False),
         ("They cost 3+12 = <<3+12=16>>16.\nMia has 50-16 = <<50-16=34>>34.\n#### 34", "wrong operation", False),
         ("They cost 3*12 = <<3*12=36>>36.\n#### 36", "missing step", False),
@@ -81,24 +76,24 @@ def test_a_slip_in_any_step_of_any_world_solution_is_arithmetic_and_is_put_right
 def with_slip(answer: str, place: int, step: Step, example: Example) -> str | None:
     """Let one step say 1,000 more, and all that follows go on with it; None where a number would be ambiguous."""
     lines = answer.split("\n")
-    wrong, carried = str(int(step.said) + 1000), {}
+    wrong, carried = str(step.said + 1000), {}
     for number, line in enumerate(lines):
         for old, new in carried.items():
             line = line.replace(f"={old}>>", "\0").replace(old, new).replace("\0", f"={old}>>")
         for other in steps(line):
             if number == place:
                 line = line.replace(f"={other.said}>>{other.said}", f"={wrong}>>{wrong}")
-                carried[other.said] = wrong
+                carried[str(other.said)] = wrong
             elif number > place:
                 follows = str(other.value)
                 line = line.replace(f"={other.said}>>{other.said}", f"={follows}>>{follows}")
-                carried[other.said] = follows
+                carried[str(other.said)] = follows
         lines[number] = line
     seen = [*carried, *carried.values()]
     reply = "\n".join(lines)
-    clear = len(set(seen)) == len(seen) and all(len(step.said) > 1 for step in steps(answer))
+    clear = len(set(seen)) == len(seen) and all(len(str(step.said)) > 1 for step in steps(answer))
     clear = clear and all(old not in example.question for old in carried)
-    return reply if clear and sum(step.slip for step in steps(reply)) == 1 else None
+    return reply if clear and sum(step.slips for step in steps(reply)) == 1 else None
 
 
 def test_the_tally():
@@ -107,6 +102,7 @@ def test_the_tally():
     assert found["replies"] == 5
     assert found["right"] == pytest.approx(0.2 * sum(diagnose(SUMS, EXAMPLE, r).grade.correct for r in replies))
     assert found["right_with_slips_repaired"] >= found["right"]
-    assert found["categories"].keys() == CATEGORIES.keys()
     assert sum(found["categories"].values()) == 5 - round(5 * found["right"])
+    assert found["categories"]["format"] == 1
+    assert found["slips"] == pytest.approx(2 / 6)
     assert tally([])["replies"] == 0
