@@ -1,0 +1,88 @@
+"""Pairs made of a model's own replies to a task: a right one against a wrong one, as a file of rows."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from linnet.core.console import logger
+from linnet.core.errors import BadInput
+from linnet.core.files import write_atomic
+from linnet.infer.candidates import Candidate, candidates
+from linnet.infer.config import SamplingConfig
+from linnet.model.decoder import Decoder
+from linnet.tasks import find
+from linnet.tasks.rows import read
+from linnet.tasks.task import Example
+from linnet.text.tokenizer import Tokenizer
+
+AT_ONCE = 128  # questions
+
+
+def make_own_pairs(
+    folder: Path,
+    model: Decoder,
+    tokenizer: Tokenizer,
+    asked: str,
+    replies: int,
+    seed: int,
+    source: str = "world",
+    most: int = 2,
+) -> Path:
+    """Write `own_pairs-HASH.jsonl` into a folder, or find it there: replies to `TASK:COUNT` questions, paired.
+
+    The questions are the task's training rows of `source`; each is asked `replies` times at temperature 1. The hash is
+    of the weights and of what was asked. Raises BadInput when no question got both a right and a wrong reply.
+    """
+    name, count = _parsed(asked)
+    task = find(name)
+    digest = hashlib.sha256(f"{asked} {replies} {seed} {source} {most} {tokenizer.hash}".encode())
+    for parameter in model.state_dict().values():
+        digest.update(parameter.detach().cpu().contiguous().numpy().tobytes())
+    path = folder / f"own_pairs-{digest.hexdigest()[:12]}.jsonl"
+    if path.is_file():
+        return path
+    sampling = SamplingConfig(max_tokens=task.max_tokens, seed=seed)
+    rows, right, asked_for = [], 0, 0
+    for examples in _parts(task.examples(islice(read(task, source, "train"), count))):
+        groups = candidates(model, tokenizer, task, examples, replies, sampling)
+        rows += own_pairs(examples, groups, most)
+        right += sum(reply.grade.correct for group in groups for reply in group)
+        asked_for += len(examples) * replies
+        logger.info("%s: %d replies, %.1f%% right, %d pairs", name, asked_for, 100 * right / asked_for, len(rows))
+    if not rows:
+        raise BadInput(
+            f"--pairs-from {asked}: of {asked_for:,} replies {right:,} are right, and no question got both a right and "
+            "a wrong one: nothing to pair; ask more questions, or train on the task first"
+        )
+    write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    return path
+
+
+def own_pairs(
+    examples: Sequence[Example], replies: Sequence[Sequence[Candidate]], most: int = 2
+) -> Iterator[dict[str, str]]:
+    """Yield rows `prompt`, `chosen`, `rejected`, `reason` of a right and a wrong reply to one question, at most `most`.
+
+    Each reply is used once and none that did not end; a question whose replies are all right or all wrong gives none.
+    """
+    for example, group in zip(examples, replies, strict=True):
+        ended = {reply.text.strip(): reply.grade for reply in group if reply.finished}
+        right = [text for text, grade in ended.items() if grade.correct]
+        wrong = [(text, grade.category) for text, grade in ended.items() if not grade.correct]
+        for chosen, (rejected, category) in zip(right[:most], wrong, strict=False):
+            row = {"prompt": example.question, "chosen": chosen, "rejected": rejected}
+            yield {**row, "reason": category or "wrong"}
+
+
+def _parsed(asked: str) -> tuple[str, int]:
+    name, colon, count = asked.partition(":")
+    if not colon or not count.isdecimal() or int(count) < 1:
+        raise BadInput(f"--pairs-from {asked}: write TASK:COUNT, such as sums:2000")
+    return name, int(count)
+
+
+def _parts(examples: Iterator[Example]) -> Iterator[list[Example]]:
+    while part := list(islice(examples, AT_ONCE)):
+        yield part

@@ -1,0 +1,130 @@
+"""Let a model that chats learn from its own replies: a task's grader rewards those that are right (GRPO)."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from linnet.core.config import OptionalInt
+from linnet.core.errors import BadInput
+from linnet.train.config import TuningConfig
+
+
+class GRPOConfig(TuningConfig):
+    """Choices of `linnet grpo`."""
+
+    task: str = "sums"
+    """Task whose questions are asked and whose grader rewards the replies."""
+    source: str = "world:4000"
+    """Rows of the task: `world[:COUNT[:SEED]]`, a folder, a file or a hub name."""
+    held_out: float = Field(default=0.1, gt=0, le=0.5)
+    """Share of the questions kept out, to measure on; of the small world it is its validation split."""
+    held_out_questions: int = Field(default=200, ge=2)
+    """Most held-out questions."""
+    batch_size: int = Field(default=128, ge=2, le=65536)
+    """Replies in a batch: so many questions as there are groups in it."""
+    group: int = Field(default=8, ge=2, le=1024)
+    """Replies to a question; each is held against the mean of its group."""
+    updates: int = Field(default=1, ge=1, le=64)
+    """Batches of gradients from the same replies; more than one is cheaper than new replies, and needs the clipping."""
+    temperature: float = Field(default=1.0, gt=0, le=10)
+    """Temperature of the replies, and of the policy that learns."""
+    max_tokens: OptionalInt = Field(default=None, ge=1)
+    """Most tokens of a reply; one that has not ended by then gets no reward. By default the task's."""
+    calculator: bool = False
+    """Let `<<6*7=` in a reply be answered; what the calculator puts in is not learned."""
+    averaging: Literal["constant", "token", "reply"] = "constant"
+    """Tokens of a batch count alike (constant: Dr. GRPO; token: DAPO), or each reply counts alike (reply: GRPO)."""
+    scale_rewards: bool = False
+    """Divide by the standard deviation of a group, as GRPO does and Dr. GRPO does not."""
+    clip_low: float = Field(default=0.2, gt=0, lt=1)
+    """How far below 1 the ratio to the policy that replied is followed."""
+    clip_high: float = Field(default=0.2, gt=0)
+    """How far above 1; DAPO takes 0.28."""
+    kl_weight: float = Field(default=0.0, ge=0)
+    """Weight of the KL to the model it starts from; 0 leaves that out, as Dr. GRPO and DAPO do."""
+    steps: int = Field(default=50, ge=1)
+    """Optimizer steps."""
+    log_every: int = Field(default=1, ge=1)
+    """Steps between logged numbers."""
+    eval_every: int = Field(default=25, ge=0)
+    """Steps between held-out scores; 0 is only at the end."""
+    out: Path = Path("runs/grpo")
+    """Run folder."""
+
+
+def main(cfg: GRPOConfig) -> Path:
+    """Train, or go on training, and return the run folder."""
+    from linnet.artifacts import load_model, save_model
+    from linnet.core.console import logger
+    from linnet.core.run import Run, read_metrics
+    from linnet.evals.replies import greedy_replies, reply_gain, reply_numbers, reply_samples, scores_of
+    from linnet.infer.candidates import read_questions
+    from linnet.infer.config import SamplingConfig
+    from linnet.infer.rollouts import Rollouts
+    from linnet.tasks import find
+    from linnet.train.early_stop import EarlyStop
+    from linnet.train.grpo import grpo_objective
+    from linnet.train.optimizers import make_optimizer
+    from linnet.train.preference import logprobs_of, still_copy, without_dropout
+    from linnet.train.session import Best, OneBatch, already_done, set_up, training
+    from linnet.train.state import TrainState
+
+    refuse(cfg)
+    precision = set_up(cfg)
+    Run.check(cfg.out, cfg, "grpo", cfg.resume)
+    if already_done(cfg, "grpo"):
+        return cfg.out
+    loaded, tokenizer = load_model(cfg.parent, precision.device)
+    model = without_dropout(loaded)
+    model.checkpointing = cfg.checkpointing
+    task = find(cfg.task)
+    context, longest = model.config.context_length, cfg.max_tokens or task.max_tokens
+    limits = (cfg.held_out, cfg.held_out_questions)
+    questions, held_out, hashes = read_questions(task, cfg.source, tokenizer, context, *limits)
+    sampling = SamplingConfig(
+        temperature=cfg.temperature, max_tokens=longest, seed=cfg.seed, calculator=cfg.calculator
+    )  # fmt: skip
+    start = still_copy(model)
+    policy, reference = (logprobs_of(one, precision, cfg.temperature) for one in (model, start))
+    rollouts = Rollouts(
+        model, tokenizer, task, questions, prompts=cfg.batch_size // cfg.group, group=cfg.group, sampling=sampling,
+        updates=cfg.updates, scaled=cfg.scale_rewards, old=policy if cfg.updates > 1 else None, reference=reference,
+    )  # fmt: skip
+    source = OneBatch(rollouts) if cfg.overfit_one_batch else rollouts
+    state = TrainState(model, make_optimizer(model, cfg.optimizer), source, precision)
+    objective = grpo_objective(
+        cfg.averaging, longest=longest, clip_low=cfg.clip_low, clip_high=cfg.clip_high, kl_weight=cfg.kl_weight,
+        temperature=cfg.temperature, balance_weight=cfg.balance_weight,
+    )  # fmt: skip
+    best = Best(cfg.out / "state")
+    with training(cfg, "grpo", state, parents=[cfg.parent], data_hashes=hashes) as session:
+        earlier = [-line["held_out_score"] for line in read_metrics(cfg.out) if "held_out_score" in line]
+        stop = EarlyStop(cfg.patience, earlier)  # it looks for the least
+        for step in session.steps(objective):
+            if step.every(cfg.eval_every):
+                score = float(scores_of(greedy_replies(model, tokenizer, task, held_out, sampling)).mean())
+                session.note(held_out_score=score)
+                if stop.see(-score) and cfg.patience:
+                    best.keep(model)
+            session.enough = stop.enough
+        if stop.enough:
+            logger.info("stopping early: no better held-out score in %d evaluations", cfg.patience)
+        best.take(model)
+        before, after = (greedy_replies(one, tokenizer, task, held_out, sampling) for one in (start, model))
+        for sample in reply_samples(held_out, before, after):
+            session.run.sample(sample)
+        save_model(cfg.out, model, tokenizer, chat=True)
+        session.run.finish(
+            steps=state.step, questions=len(questions), held_out_questions=len(held_out), metric=task.metric,
+            **reply_numbers(before, "_before"), **reply_numbers(after), **reply_gain(after, before),
+        )  # fmt: skip
+    return cfg.out
+
+
+def refuse(cfg: GRPOConfig) -> None:
+    """Raise BadInput for choices that do not go together."""
+    if cfg.compile:
+        raise BadInput("--compile: replies have a new width each step, which would be compiled anew; leave it out")
+    if cfg.batch_size % cfg.group:
+        raise BadInput(f"--batch-size {cfg.batch_size}: not whole groups of {cfg.group}; give a multiple of --group")
