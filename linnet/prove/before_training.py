@@ -13,13 +13,15 @@ from linnet.prove.subject import Subject
 LONG = 200  # steps: a training of fewer shows what is wrong with it as fast
 
 
-def prove_before_training(model: Decoder, steps: int, seed: int = 0) -> None:
-    """Put the quick invariants to a newly made network when the training is long; raises Failed naming those broken.
+def prove_before_training(model: Decoder, steps: int, seed: int = 0, trained: bool = False) -> None:
+    """Put the quick invariants to a network when the training is long; raises Failed naming those broken.
 
-    Weights, gradients, modes and torch's random generators are left as they were.
+    One that is `trained` before need not start at a loss of ln V. Weights, gradients, modes and torch's random
+    generators are left as they were.
     """
     if steps >= LONG:
-        verdicts = check(decoder_subject(model, "the network", fresh=lambda: model), seed)
+        fresh = None if trained else lambda: model
+        verdicts = check(decoder_subject(model, "the network", fresh=fresh), seed)
         logger.info("proved before training: %d invariants hold", verdicts)
 
 

@@ -144,3 +144,16 @@ class TuningConfig(TrainingConfig):
     """Steps between saved states; 0 saves none."""
     prove: bool = False
     """Before 200 steps or more, put the quick invariants of `linnet prove` to the network: some seconds."""
+
+
+class SftConfig(TuningConfig):
+    """Choices of `linnet sft`."""
+
+    data: str = "world"
+    """Conversations: a file, folder or hub name, tasks such as `world/sums:20000`, several joined by +."""
+    held_out: float = Field(default=0.05, gt=0, le=0.5)
+    """Share kept out of training, to measure on; of the small world it is its validation split."""
+    samples: int = Field(default=6, ge=0, le=1000)
+    """Held-out questions whose replies before and after are written to samples.md."""
+    out: Path = Path("runs/sft")
+    """Run folder."""

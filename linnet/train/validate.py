@@ -1,10 +1,12 @@
-"""The held-out loss during training: every token of a shard, or of its beginning, is predicted once."""
+"""The held-out loss during training: every token of a shard, or each learned one of some batches, predicted once."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 
+from linnet.batches.batch import Batch
 from linnet.batches.packing import PackedRows
 from linnet.batches.shards import Shard
 from linnet.batches.windows import in_order
@@ -52,15 +54,21 @@ def validate(
     """
     context = model.config.context_length
     most = None if most_tokens is None else max(1, math.ceil(most_tokens / (batch_size * context)))
+    rows = PackedRows(shard, batch_size, context, seed=0).in_order(most) if packed else None
+    mean, count = mean_loss(model, rows or in_order(shard, batch_size, context, most), precision)
+    return HeldOut(mean, count, mean / math.log(2) / shard.bytes_per_token, packed)
+
+
+@torch.no_grad()
+def mean_loss(model: Decoder, batches: Iterable[Batch], precision: Precision) -> tuple[float, int]:
+    """Return the mean loss in nats of the learned targets of batches, and how many they are; the mode is kept."""
     was_training = model.training
     model.eval()
     total, count = 0.0, 0
-    rows = PackedRows(shard, batch_size, context, seed=0).in_order(most) if packed else None
-    for batch in rows or in_order(shard, batch_size, context, most):
+    for batch in batches:
         with precision.autocast():
             loss = next_token(model, batch.to(precision.device))
         total += float(loss.total)
         count += int(loss.count)
     model.train(was_training)
-    mean = total / count
-    return HeldOut(mean, count, mean / math.log(2) / shard.bytes_per_token, packed)
+    return total / count, count

@@ -1,0 +1,86 @@
+"""Talking with a model that was taught to chat: replies to conversations, and one conversation that grows."""
+
+from collections.abc import Iterator, Sequence
+
+from linnet.core.errors import BadInput
+from linnet.infer.config import SamplingConfig
+from linnet.infer.decode import Completion, generate, stream
+from linnet.model.decoder import Decoder
+from linnet.text.chat import Message, render, stop_id
+from linnet.text.tokenizer import Tokenizer
+
+
+def replies(
+    model: Decoder,
+    tokenizer: Tokenizer,
+    conversations: Sequence[Sequence[Message]],
+    sampling: SamplingConfig,
+    batch_size: int = 64,
+) -> list[Completion]:
+    """Return the model's reply to each conversation; raises BadInput for one that fills the model's context."""
+    prompts = [render(tokenizer, messages, reply=True).ids for messages in conversations]
+    return generate(model, tokenizer, prompts, sampling, stop_ids=reply_ends(tokenizer), batch_size=batch_size)
+
+
+def reply_ends(tokenizer: Tokenizer) -> list[int]:
+    """Return the ids that end a reply: the end of the turn, and that of a document for a model that forgets it."""
+    return [stop_id(tokenizer), *([] if tokenizer.metadata.end is None else [tokenizer.end_id])]
+
+
+class Chat:
+    """One conversation with a model; the oldest turns leave its sight when its context is full.
+
+    `dropped` says how many messages of the last question's history the model did not see. Each reply has a seed of
+    its own, so that the same question asked twice may get two replies.
+    """
+
+    def __init__(self, model: Decoder, tokenizer: Tokenizer, sampling: SamplingConfig, system: str = ""):
+        self.model, self.tokenizer, self.sampling = model, tokenizer, sampling
+        self.system = system
+        self.messages: list[Message] = []
+        self.dropped = 0
+        self._replies = 0
+        context = model.config.context_length
+        self._room = max(1, context - min(sampling.max_tokens, context // 2))  # tokens of the conversation
+
+    def reset(self) -> None:
+        """Forget what was said, but not the system message."""
+        self.messages, self.dropped = [], 0
+
+    def say(self, text: str) -> Iterator[str]:
+        """Return the pieces of the model's reply to a message, as they come; raises BadInput for one too long.
+
+        A reply that is broken off (the iterator is closed) stays in the conversation as far as it came.
+        """
+        asked = [*self.messages, Message("user", text)]
+        ids, dropped = self._prompt(asked)
+        self.messages, self.dropped = asked, dropped
+        return self._reply(ids)
+
+    def _reply(self, ids: list[int]) -> Iterator[str]:
+        sampling = self.sampling.but(seed=(self.sampling.seed + self._replies) % 2**32)
+        self._replies += 1
+        said = ""
+        try:
+            for event in stream(self.model, self.tokenizer, [ids], sampling, stop_ids=reply_ends(self.tokenizer)):
+                said += event.text
+                yield event.text
+        finally:
+            self.messages.append(Message("assistant", said))
+
+    def _prompt(self, asked: list[Message]) -> tuple[list[int], int]:
+        """Return the ids to go on from, and how many of the oldest messages had to be left out for them to fit."""
+        system = [Message("system", self.system)] if self.system else []
+        for first in self._starts(asked):
+            ids = render(self.tokenizer, [*system, *asked[first:]], reply=True).ids
+            if len(ids) <= self._room:
+                return ids, first
+        raise BadInput(
+            f"that message takes {len(ids):,} tokens with what goes around it, and there is room for {self._room:,}; "
+            "say it in fewer words"
+        )
+
+    @staticmethod
+    def _starts(asked: list[Message]) -> list[int]:
+        """Return the places where a conversation may begin: at a message of the user."""
+        return [place for place, message in enumerate(asked) if message.role == "user"]

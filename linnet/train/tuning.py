@@ -1,0 +1,73 @@
+"""What a tuning begins with: a trained network, and conversations to learn and to measure."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from linnet.batches.conversations import Conversations, Fitted, fit
+from linnet.core.errors import BadInput
+from linnet.model.decoder import Decoder
+from linnet.tasks.mixture import Mixture, read_mixture
+from linnet.tasks.talks import Talk
+from linnet.text.chat import Rendered, render_all
+from linnet.text.tokenizer import Tokenizer
+from linnet.train.config import TrainingConfig
+from linnet.train.optimizers import make_optimizer
+from linnet.train.precision import Precision
+from linnet.train.session import OneBatch
+from linnet.train.state import Batches, TrainState
+from linnet.train.validate import mean_loss
+
+RENDERED_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Talks:
+    """The conversations of a tuning: as they were read, what of them fits, and as batches."""
+
+    mixture: Mixture
+    fitted: Fitted
+    fitted_held_out: Fitted
+    train: Conversations
+    held_out: Conversations
+
+    def line(self) -> str:
+        """Say it in words."""
+        learned = self.fitted.learned
+        tokens = sum(example.places for example in self.fitted.examples)
+        rows = f"{learned / tokens:.0%} of {tokens:,} tokens learned, {len(self.train.rows):,} rows"
+        return f"{self.mixture.line()}; {self.fitted.line()}; {rows}, {self.train.filled:.0%} filled"
+
+    def data_hashes(self) -> dict[str, str]:
+        """Return the hashes of ids and masks, for run records."""
+        return {"train": self.train.hash, "held_out": self.held_out.hash}
+
+    def measure(self, model: Decoder, precision: Precision, most_tokens: int | None = None) -> tuple[float, int]:
+        """Return the mean loss of the held-out replies in nats a target, and the number of targets."""
+        size = self.held_out.batch_size * self.held_out.context
+        most = None if most_tokens is None else max(1, math.ceil(most_tokens / size))
+        return mean_loss(model, self.held_out.in_order(most), precision)
+
+
+def read_talks(data: str, held_out: float, tokenizer: Tokenizer, batch_size: int, context: int, seed: int = 0) -> Talks:
+    """Read a mixture and cut it into batches; raises BadInput when nothing fits, or nothing can be held out."""
+    mixture = read_mixture(data, held_out)
+    fitted, measured = (fit(_rendered(talks, tokenizer), context) for talks in (mixture.train, mixture.held_out))
+    for what, found in (("to learn from", fitted), ("held out to measure on", measured)):
+        if not found.examples:
+            raise BadInput(f"--data {data}: no conversation {what} in a context of {context} tokens ({found.line()})")
+    train, out = (Conversations(found.examples, batch_size, context, seed) for found in (fitted, measured))
+    return Talks(mixture, fitted, measured, train, out)
+
+
+def begin_tuning(cfg: TrainingConfig, model: Decoder, batches: Batches, precision: Precision) -> TrainState:
+    """Return a network on its device, with optimizer and batches, as they are before the first step."""
+    model = model.to(precision.device)
+    model.checkpointing = cfg.checkpointing
+    source = OneBatch(batches) if cfg.overfit_one_batch else batches
+    return TrainState(model, make_optimizer(model, cfg.optimizer), source, precision)
+
+
+def _rendered(talks: Sequence[Talk], tokenizer: Tokenizer) -> Iterator[Rendered]:
+    for first in range(0, len(talks), RENDERED_AT_ONCE):
+        yield from render_all(tokenizer, talks[first : first + RENDERED_AT_ONCE])
