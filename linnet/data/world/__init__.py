@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 KINDS = (
     "stories", "facts", "sums", "reviews", "dialogues", "documents", "questions", "instructions", "preferences",
-    "cloze", "choices",
+    "cloze", "choices", "reckoning",
 )  # fmt: skip
 # Every story begins with this word and no other document does: a prompt that asks for a story.
 STORY_START = "One"

@@ -14,6 +14,7 @@ from linnet.data.world import (
     instructions,
     passages,
     preferences,
+    reckoning,
     reviews,
     sums,
 )
@@ -60,6 +61,7 @@ TABLE: dict[str, Kind] = {
     "preferences": Kind(preferences.row, preferences.text, ("prompt", "chosen", "rejected", "reason")),
     "cloze": Kind(cloze.row, cloze.text, ("text",), stands_for="EleutherAI/lambada_openai"),
     "choices": Kind(choices.row, choices.text, ("goal", "sol1", "sol2", "label"), stands_for="ybisk/piqa"),
+    "reckoning": Kind(reckoning.row, reckoning.text, ("text",)),
 }
 
 
