@@ -1,6 +1,6 @@
 """metrics: pure measures on arrays and texts, NumPy only; what has an uncertainty has an interval beside it."""
 
-from linnet.metrics.bleu import bleu
+from linnet.metrics.bleu import bleu, bleu_counts, bleu_of_counts
 from linnet.metrics.classes import (
     Bin,
     accuracy,
@@ -12,7 +12,14 @@ from linnet.metrics.classes import (
     pass_at_n,
     reliability,
 )
-from linnet.metrics.comparisons import Comparison, compare_over_seeds, compare_paired, mcnemar, sign_test
+from linnet.metrics.comparisons import (
+    Comparison,
+    compare_over_seeds,
+    compare_paired,
+    compare_statistics,
+    mcnemar,
+    sign_test,
+)
 from linnet.metrics.intervals import bootstrap_interval, bootstrap_statistic, interval_over_seeds, wilson_interval
 from linnet.metrics.likelihood import bits_per_byte, perplexity
 from linnet.metrics.ngrams import distinct_n, ngrams, repetition
@@ -28,11 +35,14 @@ __all__ = [
     "auroc",
     "bits_per_byte",
     "bleu",
+    "bleu_counts",
+    "bleu_of_counts",
     "bootstrap_interval",
     "bootstrap_statistic",
     "brier",
     "compare_over_seeds",
     "compare_paired",
+    "compare_statistics",
     "distinct_n",
     "exact_match",
     "expected_calibration_error",

@@ -5,6 +5,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
 from linnet.metrics.ngrams import ngrams
 
 MOST_WORDS = 4  # the longest n-gram that counts
@@ -24,18 +26,24 @@ def bleu(references: Sequence[str], candidates: Sequence[str]) -> float:
     """
     if len(references) != len(candidates) or not candidates:
         raise ValueError(f"BLEU needs a reference for each candidate, not {len(references)} for {len(candidates)}")
-    matches, totals = [0] * MOST_WORDS, [0] * MOST_WORDS
-    wanted_length = said_length = 0
-    for reference, candidate in zip(references, candidates, strict=True):
-        wanted, said = words_13a(reference), words_13a(candidate)
-        wanted_length, said_length = wanted_length + len(wanted), said_length + len(said)
-        for n in range(MOST_WORDS):
-            grams = Counter(ngrams(said, n + 1))
-            totals[n] += grams.total()
-            matches[n] += (grams & Counter(ngrams(wanted, n + 1))).total()
+    return bleu_of_counts(np.sum([bleu_counts(*pair) for pair in zip(references, candidates, strict=True)], axis=0))
+
+
+def bleu_counts(reference: str, candidate: str) -> np.ndarray:
+    """Return what BLEU needs of one text [10]: words of reference and candidate, matches and n-grams by n."""
+    wanted, said = words_13a(reference), words_13a(candidate)
+    grams = [(Counter(ngrams(wanted, n)), Counter(ngrams(said, n))) for n in range(1, MOST_WORDS + 1)]
+    matches = [(theirs & ours).total() for theirs, ours in grams]
+    return np.array([len(wanted), len(said), *matches, *(ours.total() for _, ours in grams)])
+
+
+def bleu_of_counts(counts: np.ndarray) -> float:
+    """Return BLEU from the sum [10] of `bleu_counts` over a corpus."""
+    wanted, said = counts[:2].tolist()
+    matches, totals = counts[2 : 2 + MOST_WORDS].tolist(), counts[2 + MOST_WORDS :].tolist()
     if not any(matches) or not all(totals):
         return 0.0
-    brevity = min(0.0, 1 - wanted_length / said_length)
+    brevity = min(0.0, 1 - wanted / said)
     return 100 * math.exp(brevity + sum(map(math.log, _precisions(matches, totals))) / MOST_WORDS)
 
 

@@ -1,12 +1,13 @@
 """Which of two is better, and whether that is shown: paired comparisons with a verdict, by items and by seeds."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from linnet.metrics.intervals import RESAMPLES, bootstrap_interval, interval_over_seeds
+from linnet.metrics.intervals import RESAMPLES, bootstrap_interval, bootstrap_statistic, interval_over_seeds
 
 Verdict = Literal["better", "worse", "not shown"]
 
@@ -49,6 +50,29 @@ def compare_paired(
     shown = (p is None or p <= 1 - confidence) and _could_show(int((difference != 0).sum()), confidence)
     verdict = _verdict(low, high, higher_is_better) if shown else "not shown"
     return Comparison(float(difference.sum() / total), low, high, verdict, p)
+
+
+def compare_statistics(
+    a: Callable[[np.ndarray], float],
+    b: Callable[[np.ndarray], float],
+    count: int,
+    *,
+    higher_is_better: bool,
+    seed: int = 0,
+    confidence: float = 0.95,
+    resamples: int = 1_000,
+) -> Comparison:
+    """Compare two numbers that are no means, such as F1 or BLEU, by drawing the same items for both (Koehn 2004).
+
+    `a` and `b` are given the places of the items drawn and return their number.
+    """
+    low, high = bootstrap_statistic(
+        lambda drawn: a(drawn) - b(drawn), count, seed=seed, confidence=confidence, resamples=resamples
+    )
+    everything = np.arange(count)
+    shown = _could_show(count, confidence)
+    verdict = _verdict(low, high, higher_is_better) if shown else "not shown"
+    return Comparison(a(everything) - b(everything), low, high, verdict)
 
 
 def compare_over_seeds(a: np.ndarray, b: np.ndarray, *, higher_is_better: bool, confidence: float = 0.95) -> Comparison:

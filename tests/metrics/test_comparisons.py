@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linnet.metrics import compare_over_seeds, compare_paired, interval_over_seeds, mcnemar, sign_test
+from linnet.metrics import (
+    compare_over_seeds,
+    compare_paired,
+    compare_statistics,
+    interval_over_seeds,
+    mcnemar,
+    sign_test,
+)
 
 
 def test_verdicts():
@@ -84,6 +91,21 @@ def test_mcnemar_is_of_right_and_wrong():
         mcnemar(a / 2, b)
     with pytest.raises(ValueError, match="same items"):
         mcnemar(a, b[:3])
+
+
+def test_numbers_that_are_no_means_are_compared_on_the_same_items():
+    generator = np.random.default_rng(2)
+    hard = generator.normal(size=300)
+    ours, theirs = hard + 0.3 + 0.2 * generator.normal(size=300), hard
+    found = compare_statistics(
+        lambda at: float(np.median(ours[at])), lambda at: float(np.median(theirs[at])), 300, higher_is_better=True
+    )
+    assert found.verdict == "better"
+    assert found.difference == pytest.approx(np.median(ours) - np.median(theirs))
+    # Drawn apart, the spread of the items would hide it.
+    assert found.high - found.low < 0.5 * (1.96 * 1.25 / math.sqrt(300)) * 2
+    few = compare_statistics(lambda at: 1.0, lambda at: 0.0, 5, higher_is_better=True)
+    assert (few.low, few.verdict) == (1.0, "not shown")
 
 
 def test_one_seed_is_the_paired_comparison():
