@@ -1,0 +1,168 @@
+"""Answers that are known to be right or wrong, as ids and as batches: what a verifier learns from.
+
+B rows, T tokens.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import compress
+
+import numpy as np
+import torch
+
+from linnet.batches.batch import IGNORE, Batch
+from linnet.batches.cursor import Cursor, Drawn
+from linnet.core.errors import BadInput
+from linnet.model.config import ModelConfig
+from linnet.text.chat import Message, render
+from linnet.text.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An answer to a problem, and whether it is right."""
+
+    problem: str
+    answer: str
+    right: bool
+
+
+@dataclass(frozen=True)
+class JudgedIds:
+    """A judged answer as ids: the problem up to where a reply begins, and the reply with the token that stops it."""
+
+    prompt: tuple[int, ...]
+    answer: tuple[int, ...]
+    right: bool
+
+
+def answer_ids(tokenizer: Tokenizer, problem: str, answer: str) -> tuple[list[int], list[int]]:
+    """Return what a verifier reads, in the chat format: the ids before the answer, and those of it with its stop."""
+    prompt = render(tokenizer, [Message("user", problem)], reply=True).ids
+    whole = render(tokenizer, [Message("user", problem), Message("assistant", answer)])
+    assert whole.ids[: len(prompt)] == prompt
+    return prompt, list(compress(whole.ids[len(prompt) :], whole.learned[len(prompt) :]))
+
+
+def encode(
+    judged: Iterable[Judged], tokenizer: Tokenizer, config: ModelConfig, blind: bool = False
+) -> tuple[list[JudgedIds], list[Judged]]:
+    """Return judged answers as ids, and the answers that these are of: what is longer than the context is left out.
+
+    `blind` leaves the problems out: what can be told from an answer alone. Raises BadInput when nothing is left.
+    """
+    context = config.context_length
+    ids, kept = [], []
+    for one in judged:
+        prompt, answer = answer_ids(tokenizer, "" if blind else one.problem, one.answer)
+        if len(prompt) + len(answer) <= context:
+            ids.append(JudgedIds(tuple(prompt), tuple(answer), one.right))
+            kept.append(one)
+    if not ids:
+        raise BadInput(f"no answer and its problem fit the model's context of {context:,} tokens")
+    return ids, kept
+
+
+def judged_batch(items: Sequence[JudgedIds], pad_id: int, mark: bool = False) -> Batch:
+    """Return judged answers as a batch [B, T]: the target at each token of an answer is 1 (right) or 0, else IGNORE.
+
+    The target stands at the token itself, not one before: it is no next token but a judgement of what was read. With
+    `mark` padding is -1 in `documents`, as a mixture of experts needs it.
+    """
+    width = max(len(item.prompt) + len(item.answer) for item in items)
+    ids = torch.full((len(items), width), pad_id, dtype=torch.int64)
+    targets = torch.full((len(items), width), IGNORE, dtype=torch.int64)
+    documents = torch.full((len(items), width), -1, dtype=torch.int64) if mark else None
+    for row, item in enumerate(items):
+        start, end = len(item.prompt), len(item.prompt) + len(item.answer)
+        ids[row, :end] = torch.tensor(item.prompt + item.answer)
+        targets[row, start:end] = int(item.right)
+        if documents is not None:
+            documents[row, :end] = 0
+    return Batch(ids, targets, documents)
+
+
+def as_written(batch: Batch) -> Batch:
+    """Return a batch of judged answers as one of next tokens, in which what is judged is what is learned.
+
+    For eyes and instruments that know no judgements (the X-ray): the targets are the judged tokens themselves.
+    """
+    targets = torch.full_like(batch.targets, IGNORE)
+    targets[:, :-1] = torch.where(batch.targets[:, 1:] != IGNORE, batch.ids[:, 1:], IGNORE)
+    return Batch(batch.ids, targets, batch.documents)
+
+
+class JudgedRows(Drawn[Batch]):
+    """Batches of judged answers without end, each once an epoch; the n-th is a pure function of (seed, n)."""
+
+    def __init__(self, items: Sequence[JudgedIds], batch_size: int, seed: int, pad_id: int, mark: bool = False):
+        self.items, self.pad_id, self.mark = list(items), pad_id, mark
+        self.batch_size = batch_size
+        super().__init__(Cursor(len(self.items), batch_size, seed, {"judged": data_hash(self.items)}))
+
+    def batch(self, number: int) -> Batch:
+        """Return the batch with this number (from 0), whatever was drawn before."""
+        numbers = [item for _, items in self._cursor.items(number) for item in items.tolist()]
+        return judged_batch([self.items[number] for number in numbers], self.pad_id, self.mark)
+
+
+def unlike(judged: Iterable[Judged]) -> list[Judged]:
+    """Return the answers without those that were there before for the same problem, in order."""
+    return list(dict.fromkeys(judged))
+
+
+def hold_out(judged: Sequence[Judged], share: float) -> tuple[list[Judged], list[Judged]]:
+    """Return (to learn, held out): a hash of the problem's words decides, so no problem is on both sides.
+
+    Raises BadInput where a side has no right or no wrong answers.
+    """
+    held = [_fraction(one.problem) < share for one in judged]
+    sides = list(compress(judged, [not out for out in held])), list(compress(judged, held))
+    for name, side in zip(("to learn from", "held out"), sides, strict=True):
+        right = sum(one.right for one in side)
+        if not 0 < right < len(side):
+            raise BadInput(
+                f"{right:,} right and {len(side) - right:,} wrong answers are {name}; a verifier needs both: take more "
+                "problems, more answers to each, or another temperature"
+            )
+    return sides
+
+
+def balanced(judged: Sequence[Judged], seed: int) -> list[Judged]:
+    """Return as many right as wrong answers, in order; of the commoner kind some are left out.
+
+    First where they outnumber the other kind of the same problem, so that what is left tells apart answers to one
+    problem rather than hard problems from easy ones.
+    """
+    right = sum(one.right for one in judged)
+    common = right * 2 > len(judged)
+    surplus = abs(2 * right - len(judged))
+    rare: dict[str, int] = {}
+    for one in judged:
+        rare[one.problem] = rare.get(one.problem, 0) + (one.right != common)
+    spare, needed = [], []
+    order = np.random.default_rng(seed).permutation(len(judged)).tolist()
+    for place in order:
+        one = judged[place]
+        if one.right == common:
+            paired = rare[one.problem] > 0
+            rare[one.problem] -= paired
+            (needed if paired else spare).append(place)
+    dropped = set((spare + needed)[:surplus])
+    return [one for place, one in enumerate(judged) if place not in dropped]
+
+
+def data_hash(items: Sequence[JudgedIds]) -> str:
+    """Return the SHA-256 of the ids and judgements, in order."""
+    digest = hashlib.sha256()
+    for item in items:
+        for part in (item.prompt, item.answer, (int(item.right),)):
+            digest.update(len(part).to_bytes(8, "little") + np.asarray(part, dtype=np.int64).tobytes())
+    return digest.hexdigest()
+
+
+def _fraction(problem: str) -> float:
+    """Return a number from 0 to 1 that depends on the words of a problem, not on their case or spaces."""
+    digest = hashlib.blake2b(" ".join(problem.lower().split()).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
