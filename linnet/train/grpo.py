@@ -62,7 +62,7 @@ def grpo_objective(
             numbers["kl"] = _mean(kl.detach(), learned)
         lengths = learned.sum(1)
         count = lengths.sum() if averaging == "token" else torch.tensor(len(lengths), device=lengths.device)
-        weights = {"constant": 1 / longest, "token": 1.0, "reply": 1 / lengths[:, None]}[averaging]
+        weights = {"constant": 1 / longest, "token": 1.0, "reply": 1 / lengths[:, None].to(losses.dtype)}[averaging]
         total = (losses * learned * weights).sum()
         numbers |= _numbers(batch, logprobs.detach(), clip_low, clip_high) | {"entropy": _mean(entropy, learned)}
         # The loop divides by the count; these are means already.
