@@ -12,9 +12,10 @@ from linnet.data.sources import is_world
 from linnet.infer.config import SamplingConfig
 from linnet.infer.decode import generate
 from linnet.model.decoder import Decoder
+from linnet.tasks.prompts import as_messages
 from linnet.tasks.rows import read
 from linnet.tasks.task import Example, Grade, Task
-from linnet.text.chat import Message, render, stop_id
+from linnet.text.chat import render, stop_id
 from linnet.text.tokenizer import Tokenizer
 
 
@@ -70,7 +71,7 @@ def candidates(
 
 def chat_prompt(tokenizer: Tokenizer, example: Example) -> list[int]:
     """Return the ids of a question, up to where the reply begins."""
-    return render(tokenizer, [Message("user", example.question)], reply=True).ids
+    return render(tokenizer, as_messages(example), reply=True).ids
 
 
 def stop_ids(tokenizer: Tokenizer) -> list[int]:

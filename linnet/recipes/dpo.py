@@ -50,8 +50,9 @@ def main(cfg: DPOConfig) -> Path:
     from linnet.core.console import logger
     from linnet.core.run import Run, read_metrics
     from linnet.evals.preferences import before_and_after, score_pairs, write_replies
+    from linnet.prove.before_training import prove_before_training
+    from linnet.text.chat import chats
     from linnet.train.early_stop import EarlyStop
-    from linnet.train.optimizers import make_optimizer
     from linnet.train.preference import (
         Preferring,
         logprobs_of,
@@ -60,17 +61,17 @@ def main(cfg: DPOConfig) -> Path:
         still_copy,
         without_dropout,
     )  # fmt: skip
-    from linnet.train.session import Best, OneBatch, already_done, set_up, training
-    from linnet.train.state import TrainState
+    from linnet.train.session import Best, already_done, set_up, training
+    from linnet.train.tuning import begin_tuning
 
     refuse(cfg)
     precision = set_up(cfg)
     Run.check(cfg.out, cfg, "dpo", cfg.resume)
     if already_done(cfg, "dpo"):
         return cfg.out
+    chats(cfg.parent)  # refuses a model that was taught another format
     loaded, tokenizer = load_model(cfg.parent, precision.device)
     model = without_dropout(loaded)
-    model.checkpointing = cfg.checkpointing
     pairs, held_out = read_all(cfg, model, tokenizer)
     preferring = Preferring(cfg.loss, cfg.beta, cfg.gamma, cfg.label_smoothing)
     policy, start = logprobs_of(model, precision), still_copy(model)
@@ -78,9 +79,10 @@ def main(cfg: DPOConfig) -> Path:
     if preferring.has_reference and cfg.keep_reference:
         pairs.reference = reference_table(reference, pairs, pairs.drawn_in(cfg.steps * cfg.accumulate))
     before = reference_table(reference, held_out, range(len(held_out.items)))
-    source = OneBatch(pairs) if cfg.overfit_one_batch else pairs
-    state = TrainState(model, make_optimizer(model, cfg.optimizer), source, precision)
+    state = begin_tuning(cfg, model, pairs, precision)
     objective = preference_objective(preferring, reference, cfg.balance_weight)
+    if cfg.prove:
+        prove_before_training(model, cfg.steps, cfg.seed, trained=True)
     best, hashes = Best(cfg.out / "state"), {"pairs": data_hash(pairs.items), "held_out": data_hash(held_out.items)}
     with training(cfg, "dpo", state, parents=[cfg.parent], data_hashes=hashes) as session:
         earlier = [line["held_out_loss"] for line in read_metrics(cfg.out) if "held_out_loss" in line]
@@ -92,6 +94,9 @@ def main(cfg: DPOConfig) -> Path:
                 session.note(**write_replies(model, start, tokenizer, held_out, precision, cfg.seed).numbers())
                 if stop.see(found["loss"]) and cfg.patience:
                     best.keep(model)
+            if step.every(cfg.sample_every):
+                for sample in before_and_after(model, start, tokenizer, held_out, precision, cfg.seed)[1]:
+                    session.run.sample(sample, step.number)
             session.enough = stop.enough
         if stop.enough:
             logger.info("stopping early: no better held-out loss in %d evaluations", cfg.patience)
@@ -101,7 +106,9 @@ def main(cfg: DPOConfig) -> Path:
             session.run.sample(sample)
         save_model(cfg.out, model, tokenizer, chat=True)
         measured = score_pairs(policy, held_out, before).numbers(preferring)
-        session.run.finish(steps=state.step, train_pairs=len(pairs.items), held_out=measured, **written)
+        short = {f"held_out_{name}": measured[name] for name in ("loss", "accuracy", "accuracy_low", "accuracy_high")}
+        counts = {"train_pairs": len(pairs.items), "held_out_pairs": len(held_out.items)}
+        session.run.finish(steps=state.step, **counts, **short, **written, held_out=measured)
     return cfg.out
 
 
@@ -117,26 +124,17 @@ def refuse(cfg: DPOConfig) -> None:
 
 def read_all(cfg: DPOConfig, model: "Decoder", tokenizer: "Tokenizer") -> "tuple[Pairs, Pairs]":
     """Return the pairs to learn from and those held out; none of these has a prompt of those."""
-    from linnet.batches.pair_sources import read_pairs
-    from linnet.batches.pairs import Pairs, encode, hold_out
-    from linnet.core.console import logger
-    from linnet.data.sources import is_world
+    from linnet.batches.pairs import Pairs
     from linnet.infer.own_pairs import make_own_pairs
+    from linnet.train.pairing import HeldOutChoice, learn_and_hold_out
 
-    context, train, held_out = model.config.context_length, [], []
-    sources = [] if cfg.pairs == "none" else [cfg.pairs]
+    context, keep = model.config.context_length, HeldOutChoice(cfg.held_out, cfg.held_out_pairs)
+    sources = {} if cfg.pairs == "none" else {cfg.pairs: cfg.split}
     if cfg.pairs_from:
-        sources.append(str(make_own_pairs(cfg.out, model, tokenizer, cfg.pairs_from, cfg.replies, cfg.seed)))
-    for source in sources:
-        found = encode(read_pairs(source, cfg.split if source == cfg.pairs else "train"), tokenizer, context)
-        logger.info("%s: %s", source, found.line())
-        if is_world(source):
-            train += found.items
-            held_out += encode(read_pairs(source, "validation", cfg.held_out_pairs), tokenizer, context).items
-        else:
-            learn, out = hold_out(found.items, cfg.held_out)
-            train += learn
-            held_out += out[: cfg.held_out_pairs]
+        own = make_own_pairs(cfg.out, model, tokenizer, cfg.pairs_from, cfg.replies, cfg.seed)
+        sources[str(own)] = "train"
+    parted = [learn_and_hold_out(source, split, tokenizer, context, keep) for source, split in sources.items()]
+    train, held_out = ([item for part in parted for item in part[side]] for side in (0, 1))
     if not train or len(held_out) < 2:
         raise BadInput(f"{', '.join(sources)}: {len(train)} pairs to learn from and {len(held_out)} held out: too few")
     mark = bool(model.config.num_experts)

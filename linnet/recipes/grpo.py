@@ -62,22 +62,23 @@ def main(cfg: GRPOConfig) -> Path:
     from linnet.infer.candidates import read_questions
     from linnet.infer.config import SamplingConfig
     from linnet.infer.rollouts import Rollouts
+    from linnet.prove.before_training import prove_before_training
     from linnet.tasks import find
+    from linnet.text.chat import chats
     from linnet.train.early_stop import EarlyStop
     from linnet.train.grpo import grpo_objective
-    from linnet.train.optimizers import make_optimizer
     from linnet.train.preference import logprobs_of, still_copy, without_dropout
-    from linnet.train.session import Best, OneBatch, already_done, set_up, training
-    from linnet.train.state import TrainState
+    from linnet.train.session import Best, already_done, set_up, training
+    from linnet.train.tuning import begin_tuning
 
     refuse(cfg)
     precision = set_up(cfg)
     Run.check(cfg.out, cfg, "grpo", cfg.resume)
     if already_done(cfg, "grpo"):
         return cfg.out
+    chats(cfg.parent)  # refuses a model that was taught another format
     loaded, tokenizer = load_model(cfg.parent, precision.device)
     model = without_dropout(loaded)
-    model.checkpointing = cfg.checkpointing
     task = find(cfg.task)
     context, longest = model.config.context_length, cfg.max_tokens or task.max_tokens
     limits = (cfg.held_out, cfg.held_out_questions)
@@ -91,12 +92,13 @@ def main(cfg: GRPOConfig) -> Path:
         model, tokenizer, task, questions, prompts=cfg.batch_size // cfg.group, group=cfg.group, sampling=sampling,
         updates=cfg.updates, scaled=cfg.scale_rewards, old=policy if cfg.updates > 1 else None, reference=reference,
     )  # fmt: skip
-    source = OneBatch(rollouts) if cfg.overfit_one_batch else rollouts
-    state = TrainState(model, make_optimizer(model, cfg.optimizer), source, precision)
+    state = begin_tuning(cfg, model, rollouts, precision)
     objective = grpo_objective(
         cfg.averaging, longest=longest, clip_low=cfg.clip_low, clip_high=cfg.clip_high, kl_weight=cfg.kl_weight,
         temperature=cfg.temperature, balance_weight=cfg.balance_weight,
     )  # fmt: skip
+    if cfg.prove:
+        prove_before_training(model, cfg.steps, cfg.seed, trained=True)
     best = Best(cfg.out / "state")
     with training(cfg, "grpo", state, parents=[cfg.parent], data_hashes=hashes) as session:
         earlier = [-line["held_out_score"] for line in read_metrics(cfg.out) if "held_out_score" in line]
@@ -107,6 +109,10 @@ def main(cfg: GRPOConfig) -> Path:
                 session.note(held_out_score=score)
                 if stop.see(-score) and cfg.patience:
                     best.keep(model)
+            if step.every(cfg.sample_every):
+                now = greedy_replies(model, tokenizer, task, held_out[:6], sampling)
+                for example, reply in zip(held_out, now, strict=False):
+                    session.run.sample(f"{example.question}\n\n{reply.text}", step.number)
             session.enough = stop.enough
         if stop.enough:
             logger.info("stopping early: no better held-out score in %d evaluations", cfg.patience)
