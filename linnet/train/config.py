@@ -157,3 +157,32 @@ class SftConfig(TuningConfig):
     """Held-out questions whose replies before and after are written to samples.md."""
     out: Path = Path("runs/sft")
     """Run folder."""
+
+
+class DistillConfig(TrainingConfig):
+    """Choices of `linnet distill`."""
+
+    teacher: Annotated[Path, Positional()]
+    """Run folder of the model to learn from."""
+    parent: Path | None = None
+    """Run folder of a student to go on from, of the same tokenizer; without one a new network is made."""
+    student: ModelConfig = ModelConfig()
+    """Architecture of a new student; vocab_size and context_length are the teacher's."""
+    temperature: float = Field(default=2.0, gt=0, le=100)
+    """Divides the logits of both: above 1 shows the student more of what the teacher holds for unlikely."""
+    hard: float = Field(default=0.1, ge=0, le=1)
+    """Share of the plain loss on the text itself."""
+    data: str = ""
+    """Conversations to learn on, written as for `linnet sft`; without them the text of --corpus."""
+    corpus: str = "world"
+    """Text to learn on: a file, folder, glob, JSONL/CSV/Parquet, data-set folder or hub name, or `world`."""
+    column: str = "text"
+    """Column of the text in JSONL, CSV and Parquet rows."""
+    split: str = "train"
+    """Split of a data set."""
+    held_out: float = Field(default=0.1, gt=0, le=0.5)
+    """Share kept out of training, to measure on."""
+    packing: bool = False
+    """Fill rows with whole documents of --corpus that do not see each other."""
+    out: Path = Path("runs/distill")
+    """Run folder."""

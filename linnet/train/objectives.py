@@ -51,6 +51,29 @@ def with_balance(loss: Loss, model: Decoder, weight: float) -> Loss:
     return Loss(loss.total + weight * balance * loss.count, loss.count, numbers)
 
 
+def distillation(
+    model: Decoder, batch: Batch, teacher: Decoder, temperature: float, hard: float, balance_weight: float = 0.0
+) -> Loss:
+    """Divergence of the model from a teacher's softened probabilities, and a share `hard` of cross-entropy.
+
+    Hinton et al. 2015 (arXiv 1503.02531): `(1 - hard) T^2 KL(p_T || q_T) + hard CE` over the learned targets, where
+    p_T and q_T are softmax(logits / T) of teacher and model; T^2 keeps the gradient's size whatever the temperature.
+    """
+    seen = {"positions": batch.positions, "documents": batch.documents}
+    logits = model(batch.ids, **seen)
+    with torch.no_grad():
+        taught = teacher(batch.ids, **seen)
+    exact = torch.promote_types(logits.dtype, torch.float32)
+    soft, wanted = ((x.to(exact) / temperature).log_softmax(-1) for x in (logits, taught))
+    learned = batch.targets != IGNORE
+    divergence = temperature**2 * (F.kl_div(soft, wanted, reduction="none", log_target=True).sum(-1) * learned).sum()
+    flat = logits.to(exact).flatten(0, 1)
+    entropy = F.cross_entropy(flat, batch.targets.reshape(-1), ignore_index=IGNORE, reduction="sum")
+    total = (1 - hard) * divergence + hard * entropy
+    numbers = {"loss": total.detach(), "divergence": divergence.detach(), "cross_entropy": entropy.detach()}
+    return with_balance(Loss(total, learned.sum(), numbers), model, balance_weight)
+
+
 def next_token_objective(balance_weight: float = 0.0, compiled: bool = False) -> Objective:
     """Return `next_token` as an objective; `compiled` runs model and loss as one graph of `torch.compile`."""
     objective = partial(next_token, balance_weight=balance_weight)
