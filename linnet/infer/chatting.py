@@ -1,6 +1,6 @@
 """Talking with a model that was taught to chat: replies to conversations, and one conversation that grows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from linnet.core.errors import BadInput
 from linnet.infer.config import SamplingConfig
@@ -47,7 +47,7 @@ class Chat:
         """Forget what was said, but not the system message."""
         self.messages, self.dropped = [], 0
 
-    def say(self, text: str) -> Iterator[str]:
+    def say(self, text: str) -> Generator[str]:
         """Return the pieces of the model's reply to a message, as they come; raises BadInput for one too long.
 
         A reply that is broken off (the iterator is closed) stays in the conversation as far as it came.
@@ -57,7 +57,7 @@ class Chat:
         self.messages, self.dropped = asked, dropped
         return self._reply(ids)
 
-    def _reply(self, ids: list[int]) -> Iterator[str]:
+    def _reply(self, ids: list[int]) -> Generator[str]:
         sampling = self.sampling.but(seed=(self.sampling.seed + self._replies) % 2**32)
         self._replies += 1
         said = ""
