@@ -1,7 +1,7 @@
 """Pairs of answers read from a source, in the chat format, parted into those to learn from and those held out."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from linnet.data.sources import is_world
 from linnet.tasks.preferences import TASK, TURN, pair
 from linnet.tasks.rows import read
 from linnet.text.tokenizer import Tokenizer
+
+ROWS = replace(TASK, gather=None)  # two equal answers are left out later, and counted
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ def read_pairs(source: str | Path, split: str = "train", most: int | None = None
     Rows are those that the task "preferences" takes. None stands for two transcripts that part before their last
     answer: they are no pair of answers. Raises BadInput naming the row for other columns.
     """
-    for number, row in enumerate(islice(read(TASK, source, split), most), start=1):
+    for number, row in enumerate(islice(read(ROWS, source, split), most), start=1):
         try:
             prompt, chosen, rejected = pair(row)
         except BadInput as error:
