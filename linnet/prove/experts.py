@@ -5,7 +5,7 @@ B rows, T tokens, L layers with experts, E experts.
 
 import torch
 
-from linnet.prove.measuring import all_learned, cross_entropy, gradients, ragged_lengths, random_ids, shaken
+from linnet.prove.measuring import all_learned, cross_entropy, gradients, mean_loss, ragged_lengths, random_ids, shaken
 from linnet.prove.subject import Subject
 from linnet.prove.verdict import Finding, held, judged, not_applicable
 
@@ -106,7 +106,9 @@ def _router_shares(subject: Subject, draw: torch.Generator) -> dict[str, float]:
     """Return the root mean square of each router's gradient, as a share of the median one of all parameters."""
     assert subject.experts is not None
     rows = all_learned(random_ids(subject, draw, 8, 32))
-    found = gradients(cross_entropy(subject.logits(rows.ids), rows).mean(), subject.model)
+    # Of a language model without the balance loss that training may add: that would reach every router by itself.
+    loss = cross_entropy(subject.logits(rows.ids), rows).mean() if subject.judging is None else mean_loss(subject, rows)
+    found = gradients(loss, subject.model)
     sizes = {name: 0.0 if grad is None else float(grad.square().mean().sqrt()) for name, grad in found.items()}
     usual = float(torch.tensor([size for size in sizes.values() if size > 0] or [1.0]).median())
     return {name: sizes.get(name, 0.0) / usual for name in subject.experts.routers}

@@ -10,31 +10,39 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from linnet.artifacts import load_model, save_model
+from linnet.artifacts import kind_of, load_network, save_model
 from linnet.batches.batch import IGNORE, Batch
 from linnet.core.device import pick_device
+from linnet.core.errors import BadInput
 from linnet.core.files import read_json
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
 from linnet.model.positions import rotary_angles, rotate
+from linnet.prove.ours_chat import Talking, chat_of
 from linnet.prove.ours_data import Data
 from linnet.prove.ours_training import training_of
+from linnet.prove.ours_verifier import judged_examples, judged_loss, judged_objective, judging_of
 from linnet.prove.parts import Experts, Logits, Rows, Text
 from linnet.prove.subject import Reading, Subject
-from linnet.text.tokenizer import Tokenizer
+from linnet.text.chat import chats
+from linnet.text.tokenizer import TURN_END, Tokenizer
 from linnet.train.config import TrainingConfig
-from linnet.train.objectives import next_token
+from linnet.train.objectives import next_token, next_token_objective
 
 CAPACITY = "the capacity of the experts makes each token's output depend on all tokens of the batch"
 
 
 def folder_subject(folder: Path, device: str = "auto") -> Subject:
     """Return the model of a linnet folder with its tokenizer, data handling and training; raises BadInput."""
-    model, tokenizer = load_model(folder, pick_device(device))
+    model, tokenizer = load_network(folder, pick_device(device))
+    if model.config.output_size not in (None, 1):
+        raise BadInput(f"{folder}: {kind_of(model.config)}; language models and verifiers can be proved")
     config, result = _json(folder / "config.json"), _json(folder / "result.json")
     documents = (result.get("numbers") or {}).get("train_documents")
     chosen = {name: config[name] for name in TrainingConfig.model_fields if name in config and name != "out"}
     training = TrainingConfig.build({**chosen, "out": folder}, where=folder / "config.json")
+    if chats(folder):
+        return decoder_subject(model, str(folder), tokenizer, Talking(model, tokenizer), training, chat=True)
     data = Data(model, tokenizer, packed=config.get("packing") is True, one_document=documents == 1)
     return decoder_subject(model, str(folder), tokenizer, data, training)
 
@@ -43,15 +51,18 @@ def decoder_subject(
     model: Decoder,
     name: str,
     tokenizer: Tokenizer | None = None,
-    data: Data | None = None,
+    data: Data | Talking | None = None,
     training: TrainingConfig | None = None,
     fresh: Callable[[], Logits] | None = None,
+    chat: bool = False,
 ) -> Subject:
     """Return a decoder as a subject; what comes with its tokenizer, data and training only where they are given.
 
-    `fresh` makes a new network of the same shape; by default one is built.
+    `fresh` makes a new network of the same shape; by default one is built. With `chat` its texts are replies, which
+    end with the token that stops a turn.
     """
     config = model.config
+    judges = config.output_size == 1
     return Subject(
         name=name,
         model=model,
@@ -60,16 +71,26 @@ def decoder_subject(
         longest=config.context_length,
         depends_on_batch=CAPACITY if config.num_experts and config.expert_capacity is not None else "",
         reading=_reading(model),
-        loss=lambda rows: _loss(model, rows),
+        loss=(lambda rows: judged_loss(model, rows)) if judges else (lambda rows: _loss(model, rows)),
         fresh=fresh or (lambda: _fresh(model)),
         tied=(("embedding.weight", "head.weight"),) if config.tie_embeddings else (),
         reloaded=None if tokenizer is None else lambda: _reloaded(model, name, tokenizer),
         experts=_experts(model) if model.mixtures() else None,
-        text=None if tokenizer is None else _text(tokenizer),
-        examples=() if data is None else data.examples(),
-        perplexity=None if data is None else data.perplexity(),
-        training=None if training is None else training_of(config, training),
+        text=None if tokenizer is None else _text(tokenizer, TURN_END if judges or chat else tokenizer.metadata.end),
+        chat=chat_of(tokenizer) if chat and tokenizer is not None else None,
+        judging=judging_of(model) if judges else None,
+        examples=_examples(model, tokenizer, data),
+        perplexity=None if data is None or judges else data.perplexity(),
+        training=None
+        if training is None
+        else training_of(config, training, judged_objective if judges else next_token_objective),
     )
+
+
+def _examples(model: Decoder, tokenizer: Tokenizer | None, data: Data | Talking | None) -> Sequence[Rows]:
+    if model.config.output_size == 1:
+        return () if tokenizer is None else judged_examples(model, tokenizer)
+    return () if data is None else data.examples()
 
 
 def batch_of(rows: Rows) -> Batch:
@@ -141,7 +162,7 @@ def _fresh(model: Decoder) -> Logits:
 def _reloaded(model: Decoder, name: str, tokenizer: Tokenizer) -> Subject:
     with tempfile.TemporaryDirectory() as folder:
         save_model(Path(folder), model, tokenizer)
-        loaded, _ = load_model(Path(folder), model.embedding.weight.device)
+        loaded, _ = load_network(Path(folder), model.embedding.weight.device)
     return decoder_subject(loaded, f"{name}, loaded")
 
 
@@ -168,14 +189,14 @@ def _experts(model: Decoder) -> Experts:
     return Experts(routers, load, padded_load, balance)
 
 
-def _text(tokenizer: Tokenizer) -> Text:
+def _text(tokenizer: Tokenizer, stop: str | None) -> Text:
     samples: tuple[str, ...] = ()
     if tokenizer.kind == "characters":  # its alphabet is that of its corpus
         alphabet = [tokenizer.token_bytes(id).decode() for id in range(tokenizer.vocab_size)]
         samples = ("".join(alphabet), "".join(reversed(alphabet)) + "  ".join(alphabet[-3:-1]))
         samples = tuple(text for text in samples if set(text) <= set("".join(alphabet)))
-    end = None if tokenizer.metadata.end is None else tokenizer.end_id
-    pad = None if end is None else tokenizer.pad_id
+    end = tokenizer.specials.get(stop or "")
+    pad = None if tokenizer.metadata.end is None else tokenizer.pad_id
     return Text(tokenizer.encode, tokenizer.decode, end_id=end, pad_id=pad, samples=samples)
 
 

@@ -4,7 +4,7 @@ B rows, T tokens.
 """
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,22 +19,26 @@ from linnet.model.decoder import Decoder
 from linnet.prove.parts import Rows, Trace, Training
 from linnet.train.config import TrainingConfig
 from linnet.train.loop import steps
-from linnet.train.objectives import next_token_objective
+from linnet.train.objectives import Objective, next_token_objective
 from linnet.train.optimizers import Together, make_optimizer
 from linnet.train.precision import Precision
 from linnet.train.schedules import factor
 from linnet.train.state import TrainState
 
+Learns = Callable[[float], Objective]
 TOTAL = 6  # steps of the schedule
 TOKENS, BATCH, POOL = 16, 4, 20  # tokens of a row, rows of a batch, rows there are: an epoch ends inside the training
 
 
-def training_of(config: ModelConfig, training: TrainingConfig) -> Training:
-    """Return the training of a tiny copy of this architecture with the optimizer and schedule of this config."""
+def training_of(config: ModelConfig, training: TrainingConfig, learns: Learns = next_token_objective) -> Training:
+    """Return the training of a tiny copy of this architecture with the optimizer and schedule of this config.
+
+    `learns` makes the objective of a weight of the experts' balance; it is handed batches of next tokens.
+    """
     small = tiny(config)
     return Training(
-        run=partial(_run, small, training),
-        gradients=partial(_gradients, small.but(dropout=0.0)),
+        run=partial(_run, small, training, learns),
+        gradients=partial(_gradients, small.but(dropout=0.0), learns(0.0)),
         schedule=partial(factor, training.schedule, total=TOTAL),
         on=" of a tiny network of this kind",
     )
@@ -110,7 +114,7 @@ class Witness(torch.optim.Optimizer):
         self.seen = {name: p.grad.clone() for name, p in self.named.items() if p.grad is not None}
 
 
-def _gradients(config: ModelConfig, batches: Sequence[Rows], clip: float) -> dict[str, Tensor]:
+def _gradients(config: ModelConfig, objective: Objective, batches: Sequence[Rows], clip: float) -> dict[str, Tensor]:
     model = Decoder(config, torch.Generator().manual_seed(4))
     _wake(model)
     witness = Witness(dict(model.named_parameters()))
@@ -118,25 +122,25 @@ def _gradients(config: ModelConfig, batches: Sequence[Rows], clip: float) -> dic
     # The scale of fp16 without its rounding: an order of clipping and unscaling that is wrong shows all the same.
     precision.scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
     state = TrainState(model, Together([witness]), Given(batches), precision)
-    for _ in steps(state, next_token_objective(), lambda _: 1.0, total=1, accumulate=len(batches), clip=clip):
+    for _ in steps(state, objective, lambda _: 1.0, total=1, accumulate=len(batches), clip=clip):
         pass
     return witness.seen
 
 
-def _run(config: ModelConfig, training: TrainingConfig, count: int, killed_after: int | None) -> Trace:
+def _run(config: ModelConfig, training: TrainingConfig, learns: Learns, count: int, killed_after: int | None) -> Trace:
     torch.manual_seed(training.seed)  # of dropout
     state, batches = _state(config, training, seed=training.seed)
     if killed_after is None:
-        rates = _train(state, training, count)
+        rates = _train(state, training, learns, count)
         return Trace(_weights(state.model), batches.seen, rates)
-    before = _train(state, training, killed_after)
+    before = _train(state, training, learns, killed_after)
     with tempfile.TemporaryDirectory() as folder:
         state.save(Path(folder) / "state")
         # Another process: other first weights, other dice, nothing drawn.
         torch.manual_seed(training.seed + 1)
         state, later = _state(config, training, seed=training.seed + 1)
         state.restore(Path(folder) / "state")
-    rates = before + _train(state, training, count)
+    rates = before + _train(state, training, learns, count)
     return Trace(_weights(state.model), batches.seen + later.seen, rates)
 
 
@@ -147,11 +151,11 @@ def _state(config: ModelConfig, training: TrainingConfig, seed: int) -> tuple[Tr
     return TrainState(model, make_optimizer(model, training.optimizer), batches, precision), batches
 
 
-def _train(state: TrainState, training: TrainingConfig, until: int) -> list[float]:
+def _train(state: TrainState, training: TrainingConfig, learns: Learns, until: int) -> list[float]:
     """Train with the real loop; return the factor that each step's learning rates had in the optimizer."""
     schedule = partial(factor, training.schedule, total=TOTAL)
     rates = []
-    for _ in steps(state, next_token_objective(training.balance_weight), schedule, until, clip=training.clip):
+    for _ in steps(state, learns(training.balance_weight), schedule, until, clip=training.clip):
         group = state.optimizer.groups()[0]
         rates.append(group["lr"] / group["peak_lr"])
     return rates

@@ -4,11 +4,12 @@ B rows, T tokens, V vocabulary, L layers with experts, E experts.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
 Logits = Callable[[Tensor], Tensor]  # ids [B, T] -> logits [B, T, V]
+Turn = tuple[str, str]  # role (system, user, assistant) and content
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,25 @@ class Preference:
 
 
 @dataclass(frozen=True)
+class JudgedAnswer:
+    """A prompt and an answer to it, as ids, and whether the answer is right."""
+
+    prompt: tuple[int, ...]
+    answer: tuple[int, ...]
+    right: bool
+
+
+@dataclass(frozen=True)
+class Judging:
+    """Scoring answers (a verifier, Cobbe et al. 2021); the subject's logits are [B, T, 1], ln odds of being right."""
+
+    loss: Callable[[Sequence[JudgedAnswer]], Tensor]
+    """The mean loss of a judged token over the answers, a scalar with gradient."""
+    scores: Callable[[Sequence[JudgedAnswer]], Tensor]
+    """How likely each answer is right, [B] in (0, 1)."""
+
+
+@dataclass(frozen=True)
 class Quantized:
     """A quantized copy, as it reports itself."""
 
@@ -116,6 +136,19 @@ class Text:
     """Texts that must survive; by default hard ones of many alphabets."""
     lossless: bool = True
     """Whether ids are meant to give back the very text (a tokenizer that lowers case or drops spaces is not)."""
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A chat format: conversations to ids, and which of them are learned."""
+
+    render: Callable[[Sequence[Turn], bool], tuple[Sequence[int], Sequence[bool]]]
+    """(turns, whether a reply is to follow) -> ids, and which of them are learned."""
+    decode: Callable[[Sequence[int]], str]
+    stop_id: int
+    """The token that ends a reply."""
+    specials: Mapping[str, int] = field(default_factory=dict)
+    """The special tokens that a message could spell, with their ids."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from linnet.prove.parts import (
     Adapter,
+    Chat,
     Experts,
+    Judging,
     Logits,
     Perplexity,
     Preference,
@@ -81,8 +83,10 @@ class Subject:
     experts: Experts | None = None
     adapter: Adapter | None = None
     preference: Preference | None = None
+    judging: Judging | None = None
     quantized: Quantized | None = None
     text: Text | None = None
+    chat: Chat | None = None
     examples: Sequence[Rows] = ()
     """Rows as the loss is handed them in training, padding included (the row of a batch each has its own length)."""
     perplexity: Perplexity | None = None
