@@ -4,30 +4,34 @@ from random import Random
 from typing import Any
 
 from linnet.data.world.combinations import Split, split_of
+from linnet.data.world.sums import compute, stages
 
-LINES = 24
+LINES = 12
 LARGEST = 110  # of a number that is added or taken away
 TABLE = 12  # of a factor
+HALVED = 60
 
 
 def row(rng: Random, split: Split, index: int) -> dict[str, Any]:
-    """Return `text`: lines such as `29+2=31`; each calculation belongs to one split."""
+    """Return `text`: lines such as `29+2 = 20+11 = 31`; each calculation belongs to one split."""
     lines: list[str] = []
     while len(lines) < LINES:
-        line = calculation(rng)
-        if split_of("reckoning", line) == split:
-            lines.append(line)
+        expression = calculation(rng)
+        if split_of("reckoning", expression) == split:
+            lines.append(" = ".join([*stages(expression), str(compute(expression))]))
     return {"text": "\n".join(lines)}
 
 
 def calculation(rng: Random) -> str:
-    """Return a calculation with its result: mostly sums and differences, whose results are many more."""
-    kind = rng.choices("+-*/", (45, 35, 10, 10))[0]
-    if kind in "+-":
+    """Return a calculation: mostly sums and differences, of which there are many more."""
+    sign = rng.choices("+-*/", (42, 34, 12, 12))[0]
+    if sign in "+-":
         a, b = rng.randint(2, LARGEST), rng.randint(2, LARGEST)
-        return f"{a}+{b}={a + b}" if kind == "+" else f"{a + b}-{b}={a}"
+        return f"{a}+{b}" if sign == "+" else f"{a + b}-{b}"
+    if sign == "/" and rng.random() < 0.5:
+        return f"{2 * rng.randint(2, HALVED)}/2"
     a, b = rng.randint(2, TABLE), rng.randint(2, TABLE)
-    return f"{a}*{b}={a * b}" if kind == "*" else f"{a * b}/{a}={b}"
+    return f"{a}*{b}" if sign == "*" else f"{a * b}/{a}"
 
 
 def text(row: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from linnet.data.world.lexicon import FRUITS, NAMES, is_girl
 STEP = re.compile(r"<<([^<>=]*)=(-?\d+)>>(-?\d+)")
 FINAL = re.compile(r"#### (-?\d+)\s*$")
 EXPRESSION = re.compile(r"\d+(?:[-+*/]\d+)*", re.ASCII)
+PAIR = re.compile(r"(\d+)([-+*/])(\d+)", re.ASCII)
 FRUIT_NAMES = tuple(FRUITS)
 
 
@@ -37,9 +38,30 @@ class Words(NamedTuple):
 
 
 def note(expression: str) -> str:
-    """Return a calculation as it stands in a solution: `6*7 = <<6*7=42>>42`."""
+    """Return a calculation as it stands in a solution: `6*7 = <<6*7=42>>42`, `85-38 = 50-3 = <<85-38=47>>47`."""
     value = compute(expression)
-    return f"{expression} = <<{expression}={value}>>{value}"
+    return f"{' = '.join(stages(expression))} = <<{expression}={value}>>{value}"
+
+
+def stages(expression: str) -> list[str]:
+    """Return a calculation and, where it helps, the same in tens and ones, as people reckon: 85-38, 50-3.
+
+    Worked out in stages a sum is learned from few examples (Lee et al. 2023, arXiv 2307.03381).
+    """
+    match = PAIR.fullmatch(expression)
+    if match is None:
+        return [expression]
+    a, sign, b = int(match[1]), match[2], int(match[3])
+    (tens_a, a_ones), (tens_b, b_ones) = divmod(a, 10), divmod(b, 10)
+    if sign == "+" and max(a, b) >= 10:
+        return [expression, f"{10 * (tens_a + tens_b)}+{a_ones + b_ones}"]
+    if sign == "-" and max(a, b) >= 10:
+        return [expression, f"{10 * (tens_a - tens_b)}{a_ones - b_ones:+d}"]
+    if sign == "*" and a > 10:
+        return [expression, f"{10 * tens_a * b}+{a_ones * b}"]
+    if sign == "/" and b == 2 and a >= 20:
+        return [expression, f"{5 * tens_a}+{a_ones // 2}"]
+    return [expression]
 
 
 def compute(expression: str) -> int:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linnet.data.world import rows
-from linnet.data.world.sums import PROBLEMS, calculations, check, compute, final_answer, note, text
+from linnet.data.world.sums import PROBLEMS, calculations, check, compute, final_answer, note, stages, text
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
@@ -60,3 +60,27 @@ def test_notation_and_text():
     assert len(PROBLEMS) == 8
     row = next(rows("sums"))
     assert text(row) == f"Question: {row['question']}\nAnswer: {row['answer']}"
+
+
+@pytest.mark.parametrize(
+    ("expression", "written"),
+    [
+        ("6*7", "6*7 = <<6*7=42>>42"),
+        ("3+4", "3+4 = <<3+4=7>>7"),
+        ("29+2", "29+2 = 20+11 = <<29+2=31>>31"),
+        ("85-38", "85-38 = 50-3 = <<85-38=47>>47"),
+        ("12*7", "12*7 = 70+14 = <<12*7=84>>84"),
+        ("76/2", "76/2 = 35+3 = <<76/2=38>>38"),
+    ],
+)
+def test_calculations_are_worked_out_in_tens_and_ones(expression, written):
+    assert note(expression) == written
+
+
+@settings(deadline=None)
+@given(st.integers(0, 300), st.sampled_from("+-*"), st.integers(0, 99))
+def test_stages_have_one_value(a, sign, b):
+    if sign == "-" and b > a:
+        a, b = b, a
+    found = stages(f"{a}{sign}{b}")
+    assert len({compute(stage) for stage in found}) == 1
