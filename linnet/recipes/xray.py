@@ -1,18 +1,18 @@
 """Look through a training set before training: which tokens are learned, and what is wrong with its rows."""
 
 import json
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from linnet.core.config import Positional
+from linnet.core.config import Config, Positional
 from linnet.core.errors import BadInput
-from linnet.train.config import PretrainConfig
+from linnet.core.layers import option
+from linnet.train.config import PretrainConfig, SftConfig
 
 if TYPE_CHECKING:
-    from linnet.batches.prepare import Prepared
+    from linnet.explain.material import Material
     from linnet.explain.xray import SampleRow, Xray
     from linnet.report.page import Section, TokenRow
 
@@ -20,8 +20,14 @@ if TYPE_CHECKING:
 class XrayConfig(PretrainConfig):
     """Choices of `linnet xray`: those of the recipe, and what to show."""
 
-    recipe: Annotated[Literal["pretrain"], Positional()] = "pretrain"
+    recipe: Annotated[Literal["pretrain", "sft"], Positional()] = "pretrain"
     """Whose rows to look into; all its options are taken, and `--config RUN` takes those of a run."""
+    parent: Annotated[Path | None, Positional()] = None
+    """For sft: run folder of the model to start from."""
+    data: str = "world"
+    """For sft: conversations, as `linnet sft` takes them."""
+    samples: int = 6
+    """For sft: as `linnet sft` takes it; nothing is sampled here."""
     rows: int = Field(default=6, ge=1, le=1000)
     """Rows on the page, from the first on; with them, the first row with each mistake."""
     most_rows: int = Field(default=20_000, ge=1)
@@ -32,26 +38,40 @@ class XrayConfig(PretrainConfig):
     """Print the counts and warnings as JSON."""
 
 
+OWN = XrayConfig.model_fields.keys() - PretrainConfig.model_fields.keys() - SftConfig.model_fields.keys()
+
+
 def main(cfg: XrayConfig) -> dict[str, Any] | None:
     """Write the page and return the counts; raises BadInput when nothing would be learned."""
     from linnet.core.console import logger
+    from linnet.explain.material import pretraining_material, tuning_material
     from linnet.explain.xray import examine
-    from linnet.train.pretraining import drawn_once, read_corpus, with_tokenizer
 
-    choices, tokenizer = with_tokenizer(cfg)
-    data, batches = read_corpus(choices, tokenizer)
-    rows, found = drawn_once(choices, batches)
-    xray = examine(found, tokenizer, cfg.most_rows, cfg.rows)
-    page = write_xray_page(cfg, xray, data, rows)
+    material = tuning_material(sft_choices(cfg)) if cfg.recipe == "sft" else pretraining_material(cfg)
+    xray = examine(material.batches, material.tokenizer, cfg.most_rows, cfg.rows)
+    page = write_xray_page(cfg, xray, material)
     warnings = xray.warnings()
     for sentence in warnings:
         logger.warning("%s", sentence)
     refuse_if_nothing_is_learned(xray, page)
-    numbers = {"page": str(page), "rows_in_set": rows, **xray.numbers(), "documents_cut": longer(data, cfg)}
+    numbers = {"page": str(page), "rows_in_set": material.rows, **xray.numbers(), **material.numbers}
     if cfg.json_output:
         print(json.dumps({**numbers, "warnings": warnings}, indent=2, ensure_ascii=False))
         return None
     return {name.replace("_", " "): value for name, value in numbers.items()}
+
+
+def sft_choices(cfg: XrayConfig) -> SftConfig:
+    """Return what was chosen as `linnet sft` would have it, with its own defaults; raises BadInput for more."""
+    if cfg.parent is None:
+        raise BadInput("name the model that is to be tuned: linnet xray sft RUN --data ...")
+    untouched = {
+        name for name, default in PretrainConfig() if isinstance(default, Config) and getattr(cfg, name) == default
+    }
+    chosen = cfg.model_fields_set - OWN - untouched
+    if foreign := sorted(chosen - SftConfig.model_fields.keys()):
+        raise BadInput(f"{option((foreign[0],))} is no choice of linnet sft; leave it out")
+    return SftConfig.build({name: getattr(cfg, name) for name in chosen}, where="xray sft")
 
 
 def refuse_if_nothing_is_learned(xray: "Xray", page: Path) -> None:
@@ -63,30 +83,30 @@ def refuse_if_nothing_is_learned(xray: "Xray", page: Path) -> None:
         )
 
 
-def write_xray_page(cfg: XrayConfig, xray: "Xray", data: "Prepared", rows: int) -> Path:
+def write_xray_page(cfg: XrayConfig, xray: "Xray", material: "Material") -> Path:
     """Write the page from what was found and return its path."""
     from linnet.report.page import Facts, Tokens, Warnings, write_page
-    from linnet.report.tokens import LEARNED_LEGEND
+    from linnet.report.tokens import LEARNED_LEGEND, length_bars
 
     counts = xray.numbers()
-    limit = "" if counts["rows"] >= rows else f" Only the first {counts['rows']:,} of {rows:,} rows were read."
-    cut = longer(data, cfg)
+    read, rows = counts["rows"], material.rows
+    limit = "" if read >= rows else f" Only the first {read:,} of {rows:,} rows were read."
     facts = xray.facts(rows)
-    if data.train.header.documents > 1:
-        facts.insert(1, ("Documents", f"{data.train.header.documents:,} of the text, {cut:,} longer than a row"))
     sections: list[Section] = [
         Warnings("What to look at", tuple(xray.warnings()), "Nothing looks wrong.", limit.strip()),
-        Facts("What is in it", tuple(facts)),
+        Facts("What is in it", (facts[0], *material.facts, *facts[1:])),
         Tokens(
             "The rows, token by token",
             tuple(shown(sample, xray) for sample in xray.samples),
             LEARNED_LEGEND,
             "Point at a token, or tap it, to see its number, what is learned from it, its position and its document.",
         ),
-        *lengths(cfg, xray, data),
     ]
+    if material.lengths is not None:
+        title, unit, found = material.lengths
+        sections.append(length_bars(title, ("tokens", unit), xray.lengths if found is None else found))
     lead = (
-        f"{cfg.corpus}: {counts['learned']:,} of {counts['tokens']:,} tokens are learned "
+        f"{material.name}: {counts['learned']:,} of {counts['tokens']:,} tokens are learned "
         f"({counts['learned_share']:.1%}).{limit}"
     )
     return write_page(cfg.page, *sections, title=f"X-ray of what {cfg.recipe} learns from", lead=lead)
@@ -100,27 +120,3 @@ def shown(sample: "SampleRow", xray: "Xray") -> "TokenRow":
 
     problems = tuple(TROUBLES[name][1] for name in sample.troubles)
     return learned_row(f"Row {sample.number:,}", row_tokens(sample.row, 0, xray.tokenizer), problems)
-
-
-def lengths(cfg: XrayConfig, xray: "Xray", data: "Prepared") -> list["Section"]:
-    """Return the picture of lengths: of documents in rows, or of the text's documents where rows are windows of it."""
-    import numpy as np
-
-    from linnet.report.tokens import length_bars
-
-    if cfg.packing:
-        title, columns = "How long the documents in the rows are", ("tokens", "documents or pieces")
-        return [length_bars(title, columns, xray.lengths)]
-    if data.train.header.documents == 1:
-        return []
-    found = Counter(np.diff(data.train.starts.astype(np.int64)).tolist())
-    return [length_bars("How long the documents of the text are", ("tokens", "documents"), found)]
-
-
-def longer(data: "Prepared", cfg: XrayConfig) -> int:
-    """Return how many documents of the text are longer than a row; a text of one document is a stream without ends."""
-    import numpy as np
-
-    if data.train.header.documents == 1:
-        return 0
-    return int((np.diff(data.train.starts.astype(np.int64)) > cfg.model.context_length).sum())

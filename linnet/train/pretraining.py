@@ -6,13 +6,14 @@ from functools import partial
 import torch
 
 from linnet.batches.batch import Batch
+from linnet.batches.conversations import Conversations
 from linnet.batches.packing import PackedRows
 from linnet.batches.prepare import Prepared, Source, prepare
 from linnet.batches.vocabulary import tokenizer_for
 from linnet.batches.windows import Windows
 from linnet.model.decoder import Decoder
 from linnet.text.tokenizer import Tokenizer
-from linnet.train.config import PretrainConfig
+from linnet.train.config import PretrainConfig, TrainingConfig
 from linnet.train.objectives import Objective, next_token_objective
 from linnet.train.optimizers import make_optimizer
 from linnet.train.precision import Precision
@@ -51,9 +52,9 @@ def learning(cfg: PretrainConfig) -> tuple[Objective, Callable[[int], float]]:
     return objective, partial(factor, cfg.schedule, total=cfg.steps)
 
 
-def drawn_once(cfg: PretrainConfig, batches: Windows | PackedRows) -> tuple[int, Iterator[Batch]]:
-    """Return how many rows the training draws before any comes again, and these rows in batches, in its order."""
-    an_epoch = len(batches.rows) if isinstance(batches, PackedRows) else batches.windows_per_epoch
+def drawn_once(cfg: TrainingConfig, batches: Windows | PackedRows | Conversations) -> tuple[int, Iterator[Batch]]:
+    """Return how many rows a training draws before any comes again, and these rows in batches, in its order."""
+    an_epoch = batches.windows_per_epoch if isinstance(batches, Windows) else len(batches.rows)
     drawn = 1 if cfg.overfit_one_batch else cfg.steps * cfg.accumulate
     rows = min(an_epoch, drawn * cfg.batch_size)
 
