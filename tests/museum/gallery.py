@@ -5,6 +5,7 @@ from types import ModuleType
 from tests.museum import (
     adapting,
     caching,
+    chatting,
     converting,
     looking,
     losing,
@@ -27,6 +28,7 @@ ROOMS = (
     adapting,
     preferring,
     writing,
+    chatting,
     training,
     resuming,
     converting,
