@@ -18,7 +18,7 @@ class Shots:
     """A seeded order of solved examples, of which each question gets the first ones that are not itself."""
 
     def __init__(self, examples: Iterable[Example], count: int, seed: int = 0):
-        """Shuffle `examples` by `seed`; raises BadInput when there are no more than `count`: one may be what is asked."""
+        """Shuffle `examples` by `seed`; raises BadInput when there are no more than `count`: one may be asked."""
         if count < 0:
             raise BadInput(f"{count} shots: give 0 or more")
         self.count = count

@@ -42,7 +42,9 @@ def text(row: Row, column: str) -> str:
 def label(row: Row, column: str, count: int) -> int:
     """Return the label in a column, a whole number (or its digits as text) in 0 .. count - 1; raises BadInput."""
     value = row[column]
-    digits = value.strip() if isinstance(value, str) else str(int(value)) if value == value // 1 else ""
+    if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
+        value = int(value)
+    digits = str(value).strip()
     if not (digits.isascii() and digits.isdigit() and len(digits) < 10 and int(digits) < count):
         raise BadInput(f'column "{column}" holds {value!r}; labels go from 0 to {count - 1}')
     return int(digits)
