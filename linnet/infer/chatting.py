@@ -24,7 +24,7 @@ def replies(
 
 def reply_ends(tokenizer: Tokenizer) -> list[int]:
     """Return the ids that end a reply: the end of the turn, and that of a document for a model that forgets it."""
-    return [stop_id(tokenizer), *([] if tokenizer.metadata.end is None else [tokenizer.end_id])]
+    return list({stop_id(tokenizer): None, tokenizer.end_id: None}) if tokenizer.metadata.end else [stop_id(tokenizer)]
 
 
 class Chat:
