@@ -32,6 +32,7 @@ COMMANDS = {
     "distill": "Train a smaller model to give the probabilities of a larger one.",
     "dpo": "Teach a model that chats which of two answers is better: DPO, IPO or SimPO.",
     "grpo": "Let a model that chats learn from its own replies, rewarded by a task's grader.",
+    "verifier": "Teach a model to judge answers: how likely each is right.",
     "generate": "Let a model write: from a prompt, or in turns with you.",
     "chat": "Talk with a model that was taught to reply.",
     "evaluate": "Measure a model on text it has not seen.",

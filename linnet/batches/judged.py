@@ -55,8 +55,10 @@ def encode(
     context = config.context_length
     ids, kept = [], []
     for one in judged:
-        prompt, answer = answer_ids(tokenizer, "" if blind else one.problem, one.answer)
-        if len(prompt) + len(answer) <= context:
+        prompt, answer = answer_ids(tokenizer, one.problem, one.answer)
+        if len(prompt) + len(answer) <= context:  # also where the problem is left out: to compare the same answers
+            if blind:
+                prompt, answer = answer_ids(tokenizer, "", one.answer)
             ids.append(JudgedIds(tuple(prompt), tuple(answer), one.right))
             kept.append(one)
     if not ids:

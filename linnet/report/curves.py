@@ -18,9 +18,11 @@ class Line:
     """A series of numbers over steps; a quiet line is drawn thin and pale. Equal `group`s share a colour."""
 
     label: str
-    points: tuple[tuple[int, float], ...]
+    points: tuple[tuple[float, float], ...]
     quiet: bool = False
     group: int = 0
+    intervals: tuple[tuple[float, float], ...] = ()
+    """From where to where each point may lie, where that is known: an upright bar."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +45,20 @@ class Chart:
     from_zero: bool = False
     """Whether the vertical axis begins at zero: right for speeds and shares, wasteful for losses."""
     as_percent: bool = False
+    across: str = "step"
+    """What the horizontal axis counts."""
 
     @property
     def description(self) -> str:
         """What the picture shows, in one sentence of numbers, for those who do not see it."""
         said = [
-            f"{line.label}: {self.number(line.points[0][1])} at step {line.points[0][0]:,}, "
-            f"{self.number(line.points[-1][1])} at step {line.points[-1][0]:,}"
+            f"{line.label}: {self.number(line.points[0][1])} at {self.across} {place(line.points[0][0])}, "
+            f"{self.number(line.points[-1][1])} at {self.across} {place(line.points[-1][0])}"
             for line in self.lines
         ]
         said += [f"{level.label}: {self.number(level.value)}" for level in self.levels]
-        return f"{self.title}, {self.unit}, over training steps. {'; '.join(said)}."
+        across = "training steps" if self.across == "step" else self.across
+        return f"{self.title}, {self.unit}, over {across}. {'; '.join(said)}."
 
     def number(self, value: float) -> str:
         """Return a value of this chart for people."""
@@ -117,11 +122,16 @@ def rows(chart: Chart, most: int = TABLE_ROWS) -> list[list[str]]:
     steps = min(several, key=len) if several else sorted({step for line in by_step for step in line})
     if len(steps) > most:
         steps = [steps[round(place * (len(steps) - 1) / (most - 1))] for place in range(most)]
-    table = [["step", *(line.label for line in chart.lines), *(level.label for level in chart.levels)]]
+    table = [[chart.across, *(line.label for line in chart.lines), *(level.label for level in chart.levels)]]
     for step in steps:
         cells = [chart.number(line[step]) if step in line else "" for line in by_step]
-        table.append([f"{step:,}", *cells, *(chart.number(level.value) for level in chart.levels)])
+        table.append([place(step), *cells, *(chart.number(level.value) for level in chart.levels)])
     return table
+
+
+def place(where: float) -> str:
+    """Return a place on the horizontal axis for people."""
+    return f"{where:,}" if isinstance(where, int) else f"{where:.4g}"
 
 
 def finite(value: Any) -> float | None:

@@ -92,6 +92,8 @@ def _fill(figure: "Figure", chart: Chart) -> None:
 def _plot(axes: "Axes", line: Line) -> None:
     steps, values = zip(*line.points, strict=True)
     few = len(steps) == 1 or (len(steps) <= MARKED_POINTS and not line.quiet)
+    for step, (low, high) in zip(steps, line.intervals, strict=False):
+        axes.plot([step, step], [low, high], color=COLORS[line.group % len(COLORS)], linewidth=1, alpha=0.5, zorder=2)
     axes.plot(
         steps,
         values,
@@ -128,9 +130,9 @@ def _dress(axes: "Axes", chart: Chart) -> None:
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.tick_params(which="minor", length=0)
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True, steps=(1, 2, 5, 10)))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=high > 5, steps=(1, 2, 5, 10)))
     axes.xaxis.set_major_formatter(FuncFormatter(_tick_labels((low, high))))
-    axes.set_xlabel("step", color=INK, fontsize=FONT_SIZE, labelpad=2)
+    axes.set_xlabel(chart.across, color=INK, fontsize=FONT_SIZE, labelpad=2)
 
 
 def _name_levels(figure: "Figure", axes: "Axes", chart: Chart) -> None:

@@ -29,7 +29,7 @@ def bpe() -> Tokenizer:
     return Tokenizer.train_bpe([TEXT * 3], 280)
 
 
-def chain(tokenizer: Tokenizer, *texts: str) -> Decoder:
+def chain(tokenizer: Tokenizer, *texts: str | list[int]) -> Decoder:
     """Build a network that writes these texts: after each of their tokens it is nearly sure of the one that follows."""
     size = tokenizer.vocab_size + tokenizer.vocab_size % 2
     plain = {"residual_mix": False, "value_embedding_every": 0, "embedding_norm": False, "logit_soft_cap": None}
@@ -39,7 +39,7 @@ def chain(tokenizer: Tokenizer, *texts: str) -> Decoder:
         for parameter in model.parameters():
             parameter.zero_()
         model.embedding.weight.copy_(torch.eye(size))
-        for ids in map(tokenizer.encode, texts):
+        for ids in (tokenizer.encode(text) if isinstance(text, str) else text for text in texts):
             for before, after in pairwise(ids):
                 assert not model.head.weight[:, before].any() or model.head.weight[after, before], "two ways on"
                 model.head.weight[after, before] = 0.5  # of a one-hot embedding, normalised: sqrt(size) / 2 nats

@@ -6,7 +6,7 @@ import pytest
 
 from linnet.core.errors import BadInput
 from linnet.core.run import read_metrics
-from linnet.report.curves import Chart, Level, Line, curves, finite, loss_chart, rows
+from linnet.report.curves import Chart, Level, Line, curves, finite, loss_chart, place, rows
 from tests.report.material import make_run
 
 
@@ -92,3 +92,12 @@ def test_a_log_without_numbers_is_refused_in_one_line(tmp_path, content, said):
         curves({"run": tmp_path})
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_chart_may_be_over_something_else_than_steps():
+    line = Line("majority", ((1, 0.5), (4, 0.625)), intervals=((0.4, 0.6), (0.5, 0.7)))
+    chart = Chart("Accuracy", "share right", (line,), as_percent=True, across="tries")
+    assert "over tries. majority: 50.0% at tries 1, 62.5% at tries 4" in chart.description
+    assert rows(chart) == [["tries", "majority"], ["1", "50.0%"], ["4", "62.5%"]]
+    assert place(0.123456) == "0.1235"
+    assert place(1234567) == "1,234,567"

@@ -123,3 +123,12 @@ def test_labels_are_neither_mathematics_nor_markup():
     assert label in words(svg)
     assert "\u200b_hidden" in words(svg)
     assert "<script" not in svg
+
+
+def test_intervals_are_upright_bars_and_the_axis_has_its_name():
+    bare = Line("a", ((1, 0.5), (2, 0.6)))
+    barred = Line("a", ((1, 0.5), (2, 0.6)), intervals=((0.4, 0.7), (0.5, 0.8)))
+    without, with_bars = (draw(Chart("t", "u", (line,), across="tries")) for line in (bare, barred))
+    assert ">tries<" in without
+    assert ">step<" not in without
+    assert with_bars.count("<path") == without.count("<path") + 2

@@ -1,0 +1,46 @@
+"""Pages about judging answers: how good a verifier is, and what more tries and a judge among them are worth."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from linnet.report.curves import Chart, Line
+from linnet.report.page import Curves, Headline, Headlines, Table, write_page
+
+Numbers = Mapping[str, Any]
+
+
+def write_verifier_page(
+    folder: Path, quality: Numbers, baselines: Mapping[str, Numbers], calibration: Sequence[tuple[float, float]]
+) -> Path:
+    """Write `index.html`: AUROC beside the baselines', and the reliability picture of (promised, came) points."""
+    low, high = quality["interval"]
+    protocol = f"{quality['answers']:,} answers to {quality['problems']:,} held-out problems"
+    blind = ", ".join(f"{name} {found['auroc']:.3f}" for name, found in baselines.items())
+    numbers = (
+        Headline("AUROC", f"{quality['auroc']:.3f}", f"95% {low:.3f} to {high:.3f}; {blind}", protocol),
+        Headline("Calibration error", f"{quality['calibration_error']:.3f}", "0 is perfect", "ten bins of equal width"),
+    )
+    rows = tuple(_quality_row(name, found) for name, found in {"verifier": quality, **baselines}.items())
+    columns = ("judge", "AUROC", "95%", "of one problem's answers", "calibration error", "Brier", "accuracy")
+    return write_page(
+        folder,
+        Headlines("How well it judges", numbers),
+        Curves("What it promises and what comes", (reliability_chart(calibration),)),
+        Table("Beside simpler judges", columns, rows, numeric=frozenset(range(1, len(columns)))),
+        title="A verifier",
+        lead=f"Judged on {protocol}; {quality['share_right']:.1%} of these answers are right.",
+    )
+
+
+def reliability_chart(calibration: Sequence[tuple[float, float]]) -> Chart:
+    """Return the reliability picture of (promised, came) points beside the line of perfect calibration."""
+    lines = (Line("verifier", tuple(calibration)), Line("perfect", ((0.0, 0.0), (1.0, 1.0)), quiet=True, group=5))
+    return Chart("Reliability", "share that is right", lines, from_zero=True, as_percent=True, across="score")
+
+
+def _quality_row(name: str, found: Numbers) -> tuple[str, ...]:
+    low, high = found["interval"]
+    within = "" if found["auroc_within"] is None else f"{found['auroc_within']:.3f}"
+    rest = (f"{found[key]:.3f}" for key in ("calibration_error", "brier", "accuracy"))
+    return (name, f"{found['auroc']:.3f}", f"{low:.3f} to {high:.3f}", within, *rest)
