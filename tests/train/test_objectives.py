@@ -7,7 +7,7 @@ import torch
 from linnet.batches.batch import IGNORE
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
-from linnet.train.objectives import next_token, next_token_objective
+from linnet.train.objectives import distillation, next_token, next_token_objective
 from tests.train.batches_for_tests import Counted
 
 SMALL = ModelConfig(vocab_size=17, hidden_size=16, num_layers=2, num_heads=2, context_length=8)
@@ -63,3 +63,55 @@ def test_balance_loss_joins_once_for_each_target():
 def test_objective_without_compiling_is_next_token():
     model, batch = Decoder(SMALL), Counted().next()
     assert torch.equal(next_token_objective()(model, batch).total, next_token(model, batch).total)
+
+
+def random_decoder(seed):
+    model = Decoder(SMALL)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(seed)) * 0.4)
+    return model
+
+
+def test_distillation_is_the_formula_of_hinton_written_out():
+    model, teacher, batch = random_decoder(1), random_decoder(2), Counted(ragged=True).next()
+    temperature, hard = 3.0, 0.25
+    found = distillation(model, batch, teacher, temperature, hard)
+    divergence = entropy = 0.0
+    with torch.no_grad():
+        logits, wanted = model(batch.ids).double(), teacher(batch.ids).double()
+    for row, place in (batch.targets != IGNORE).nonzero().tolist():
+        p, q = ((x[row, place] / temperature).softmax(-1) for x in (wanted, logits))
+        divergence += float((p * (p.log() - q.log())).sum()) * temperature**2
+        entropy -= float(logits[row, place].log_softmax(-1)[batch.targets[row, place]])
+    assert int(found.count) == int((batch.targets != IGNORE).sum()) < batch.targets.numel()
+    assert math.isclose(float(found.total.detach()), 0.75 * divergence + 0.25 * entropy, rel_tol=1e-4)
+    assert math.isclose(float(found.numbers["divergence"]), divergence, rel_tol=1e-4)
+    assert math.isclose(float(found.numbers["cross_entropy"]), entropy, rel_tol=1e-4)
+
+
+def test_nothing_is_left_to_learn_from_a_teacher_that_one_equals():
+    model, batch = random_decoder(1), Counted().next()
+    found = distillation(model, batch, random_decoder(1), 2.0, 0.0)
+    assert abs(float(found.total.detach())) < 1e-4
+    found.total.backward()
+    assert all(float(p.grad.abs().max()) < 1e-4 for p in model.parameters() if p.grad is not None)
+
+
+def test_all_hard_is_the_plain_loss_and_the_teacher_gets_no_gradient():
+    model, teacher, batch = random_decoder(1), random_decoder(2), Counted(ragged=True).next()
+    found = distillation(model, batch, teacher, 2.0, 1.0)
+    assert math.isclose(float(found.total), float(next_token(model, batch).total), rel_tol=1e-5)
+    distillation(model, batch, teacher, 2.0, 0.5).total.backward()
+    assert all(p.grad is None for p in teacher.parameters())
+    assert all(p.grad is not None for p in model.parameters())
+
+
+def test_the_temperature_hardly_changes_the_size_of_the_gradient():
+    """Hinton et al.: T^2 makes up for gradients that shrink as 1 / T^2."""
+    sizes = []
+    for temperature in (5.0, 10.0, 20.0):
+        model, batch = random_decoder(1), Counted().next()
+        distillation(model, batch, random_decoder(2), temperature, 0.0).total.backward()
+        sizes.append(float(model.head.weight.grad.norm()))
+    assert max(sizes) / min(sizes) < 1.5

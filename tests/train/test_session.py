@@ -1,11 +1,13 @@
 """Around the loop: what is set up, refused, resumed, measured and kept."""
 
 import json
+import os
+import signal
 
 import pytest
 import torch
 
-from linnet.core.errors import BadInput
+from linnet.core.errors import BadInput, Stopped
 from linnet.core.run import Run, read_metrics
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
@@ -16,7 +18,7 @@ from linnet.train.loop import Step, steps
 from linnet.train.objectives import next_token
 from linnet.train.optimizers import make_optimizer
 from linnet.train.precision import Precision
-from linnet.train.session import Best, OneBatch, Pace, already_done, go_on, set_up
+from linnet.train.session import Best, OneBatch, Pace, already_done, go_on, set_up, training
 from linnet.train.state import Checkpoints, TrainState
 from tests.train.batches_for_tests import Counted
 
@@ -123,3 +125,57 @@ def test_the_limit_only_rises(monkeypatch):
         pace.measure_limit(0.01)
         found.append(pace.limit)
     assert found == [2e9, 2e9, 3e9]
+
+
+def test_a_session_logs_keeps_and_saves_at_its_steps(tmp_path):
+    cfg = TrainingConfig(out=tmp_path, steps=7, log_every=3, keep_every=2, save_every=4, track="none", prove=False)
+    state, seen = make_state(), []
+    with training(cfg, "pretrain", state) as session:
+        for step in session.steps(next_token):
+            seen.append(step.number)
+            if step.number == 5:
+                session.note(held_out_loss=1.5)
+        kept = sorted(path.name for path in (tmp_path / "kept").iterdir())
+        saved = sorted(path.name for path in (tmp_path / "state").iterdir())
+        session.run.finish()
+    assert seen == list(range(1, 8))
+    assert kept == ["step-00000002", "step-00000004", "step-00000006"]
+    assert saved == ["step-00000004", "step-00000007"]
+    lines = {line["step"]: line for line in read_metrics(tmp_path)}
+    assert sorted(lines) == [3, 5, 6, 7]
+    assert lines[5]["held_out_loss"] == 1.5
+    assert "loss" in lines[3]
+    assert "loss" not in lines[5]
+
+
+def test_a_session_ends_when_a_recipe_has_seen_enough(tmp_path):
+    cfg = TrainingConfig(out=tmp_path, steps=9, track="none", save_every=0)
+    state = make_state()
+    with training(cfg, "pretrain", state) as session:
+        for step in session.steps(next_token):
+            session.enough = step.number == 4
+    assert state.step == 4
+
+
+def asked_to_stop_after(number, cfg):
+    with training(cfg, "pretrain", make_state()) as session:
+        for step in session.steps(next_token):
+            if step.number == number:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_session_that_is_asked_to_stop_saves_a_whole_step_and_goes_on_to_the_same_bits(tmp_path):
+    cfg = TrainingConfig(out=tmp_path / "stopped", steps=6, track="none", save_every=0, resume=True)
+    torch.manual_seed(0)
+    whole = make_state()
+    with training(cfg.but(out=tmp_path / "whole"), "pretrain", whole) as session:
+        list(session.steps(next_token))
+    torch.manual_seed(0)
+    with pytest.raises(Stopped, match=r"stopped after step 3 and saved .*step-00000003; .*--resume"):
+        asked_to_stop_after(3, cfg)
+    later = make_state()
+    with training(cfg, "pretrain", later) as session:
+        assert later.step == 3
+        list(session.steps(next_token))
+    pairs = zip(whole.model.parameters(), later.model.parameters(), strict=True)
+    assert all(torch.equal(*pair) for pair in pairs)

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from linnet.batches.batch import IGNORE, Batch
 from linnet.batches.shards import Shard, ShardWriter
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
 from linnet.train.precision import Precision
-from linnet.train.validate import HeldOut, validate
+from linnet.train.validate import HeldOut, mean_loss, validate
 
 SMALL = ModelConfig(vocab_size=17, hidden_size=16, num_layers=2, num_heads=2, context_length=8, dropout=0.5)
 FP32 = Precision(torch.float32, torch.device("cpu"))
@@ -90,3 +91,18 @@ def test_packed_equals_each_document_alone(tmp_path, model):
     assert found.loss == pytest.approx(total / count, abs=1e-5)
     assert "by itself" in found.protocol(8)
     assert abs(validate(model, shard, FP32).loss - found.loss) > 1e-3  # windows see over the borders
+
+
+def test_the_mean_of_batches_is_of_all_learned_targets(model):
+    ids = torch.arange(48).reshape(2, 3, 8) % 17
+    targets = torch.where(torch.rand(2, 3, 8, generator=torch.Generator().manual_seed(1)) < 0.3, ids, IGNORE)
+    targets[0] = IGNORE
+    targets[0, 0, 0] = 5
+    model.train()
+    found, count = mean_loss(model, [Batch(ids[0], targets[0]), Batch(ids[1], targets[1])], FP32)
+    assert model.training
+    with torch.no_grad():
+        logits = model.eval()(ids.flatten(0, 1)).double()
+    losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+    assert count == int((targets != IGNORE).sum())
+    assert found == pytest.approx(float(losses.sum()) / count, abs=1e-5)
