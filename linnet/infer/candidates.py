@@ -87,7 +87,7 @@ def read_questions(
     The small world holds out its validation split, other sources a share of the questions, chosen by their ids.
     Questions that leave no room for a reply are left out. Raises BadInput when too few are left.
     """
-    world, longest = is_world(source), context // 2
+    world = is_world(source)
     learn: list[Example] = []
     held_out: list[Example] = []
     dropped = 0
@@ -99,15 +99,20 @@ def read_questions(
                 if world:
                     break
                 continue
-            if len(prompt) > longest:
+            if len(prompt) > most_prompt(context):
                 dropped += 1
             else:
                 (held_out if held else learn).append(example)
     if dropped:
-        logger.info("%s: left out %d questions of more than %d tokens, half the context", source, dropped, longest)
+        logger.info("%s: left out %d questions of more than half the context", source, dropped)
     if not learn or len(held_out) < 2:
         raise BadInput(f"{source}: {len(learn)} questions to learn from and {len(held_out)} held out: too few")
     return learn, held_out, {"questions": _hash(learn), "held_out": _hash(held_out)}
+
+
+def most_prompt(context: int) -> int:
+    """Return how many tokens a question may have: half of the context, so that there is room for a reply."""
+    return context // 2
 
 
 def _hash(examples: Sequence[Example]) -> str:

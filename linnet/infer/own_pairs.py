@@ -9,7 +9,7 @@ from pathlib import Path
 from linnet.core.console import logger
 from linnet.core.errors import BadInput
 from linnet.core.files import write_atomic
-from linnet.infer.candidates import Candidate, candidates
+from linnet.infer.candidates import Candidate, candidates, chat_prompt, most_prompt
 from linnet.infer.config import SamplingConfig
 from linnet.model.decoder import Decoder
 from linnet.tasks import find
@@ -33,7 +33,8 @@ def make_own_pairs(
     """Write `own_pairs-HASH.jsonl` into a folder, or find it there: replies to `TASK:COUNT` questions, paired.
 
     The questions are the task's training rows of `source`; each is asked `replies` times at temperature 1. The hash is
-    of the weights and of what was asked. Raises BadInput when no question got both a right and a wrong reply.
+    of the weights and of what was asked. Questions that leave no room for a reply are not asked. Raises BadInput when
+    no question got both a right and a wrong reply.
     """
     name, count = _parsed(asked)
     task = find(name)
@@ -45,7 +46,9 @@ def make_own_pairs(
         return path
     sampling = SamplingConfig(max_tokens=task.max_tokens, seed=seed)
     rows, right, asked_for = [], 0, 0
-    for examples in _parts(task.examples(islice(read(task, source, "train"), count))):
+    room = most_prompt(model.config.context_length)
+    asking = task.examples(islice(read(task, source, "train"), count))
+    for examples in _parts(one for one in asking if len(chat_prompt(tokenizer, one)) <= room):
         groups = candidates(model, tokenizer, task, examples, replies, sampling)
         rows += own_pairs(examples, groups, most)
         right += sum(reply.grade.correct for group in groups for reply in group)

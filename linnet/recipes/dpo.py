@@ -1,46 +1,14 @@
 """Teach a model that chats which of two answers is better: DPO, IPO or SimPO, against the model it starts from."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from linnet.core.errors import BadInput
-from linnet.train.config import TuningConfig
+from linnet.train.config import DPOConfig
 
 if TYPE_CHECKING:
-    from linnet.batches.pairs import Pairs
     from linnet.model.decoder import Decoder
     from linnet.text.tokenizer import Tokenizer
-
-
-class DPOConfig(TuningConfig):
-    """Choices of `linnet dpo`."""
-
-    pairs: str = "world:8000"
-    """Pairs to learn from: `world[:COUNT[:SEED]]`, rows of prompt, chosen and rejected, or `none`."""
-    pairs_from: str = ""
-    """Make pairs of the model's own right and wrong replies to a task of the small world, such as `sums:2000`."""
-    replies: int = Field(default=8, ge=2, le=256)
-    """Replies to each question of --pairs-from."""
-    split: str = "train"
-    """Split of a data set."""
-    held_out: float = Field(default=0.1, gt=0, le=0.5)
-    """Share of the prompts kept out of training, to measure on; of the small world it is its validation split."""
-    held_out_pairs: int = Field(default=500, ge=2)
-    """Most held-out pairs of each source."""
-    loss: Literal["sigmoid", "ipo", "simpo"] = "sigmoid"
-    """DPO's own loss, IPO's (a squared distance, of a mean token), or SimPO's, which has no reference."""
-    beta: float = Field(default=0.1, gt=0)
-    """How strongly the policy is held to the reference: smaller lets it move more. For SimPO 2 is usual."""
-    gamma: float = Field(default=0.5, ge=0)
-    """Margin of SimPO."""
-    label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
-    """Share of pairs that sigmoid takes to be the wrong way round."""
-    keep_reference: bool = True
-    """Work the reference's log-probabilities out once, before training, instead of in every step."""
-    out: Path = Path("runs/dpo")
-    """Run folder."""
 
 
 def main(cfg: DPOConfig) -> Path:
@@ -53,6 +21,7 @@ def main(cfg: DPOConfig) -> Path:
     from linnet.prove.before_training import prove_before_training
     from linnet.text.chat import chats
     from linnet.train.early_stop import EarlyStop
+    from linnet.train.pairing import read_pair_sets
     from linnet.train.preference import (
         Preferring,
         logprobs_of,
@@ -72,7 +41,7 @@ def main(cfg: DPOConfig) -> Path:
     chats(cfg.parent)  # refuses a model that was taught another format
     loaded, tokenizer = load_model(cfg.parent, precision.device)
     model = without_dropout(loaded)
-    pairs, held_out = read_all(cfg, model, tokenizer)
+    pairs, held_out = read_pair_sets(cfg, sources_of(cfg, model, tokenizer), tokenizer, model.config)
     preferring = Preferring(cfg.loss, cfg.beta, cfg.gamma, cfg.label_smoothing)
     policy, start = logprobs_of(model, precision), still_copy(model)
     reference = logprobs_of(start, precision)
@@ -122,23 +91,12 @@ def refuse(cfg: DPOConfig) -> None:
         raise BadInput("--pairs none leaves nothing to learn from; give --pairs-from TASK:COUNT with it")
 
 
-def read_all(cfg: DPOConfig, model: "Decoder", tokenizer: "Tokenizer") -> "tuple[Pairs, Pairs]":
-    """Return the pairs to learn from and those held out; none of these has a prompt of those."""
-    from linnet.batches.pairs import Pairs
+def sources_of(cfg: DPOConfig, model: "Decoder", tokenizer: "Tokenizer") -> dict[str, str]:
+    """Return the sources of pairs, each with its split; the model's own replies are made here, or found again."""
     from linnet.infer.own_pairs import make_own_pairs
-    from linnet.train.pairing import HeldOutChoice, learn_and_hold_out
 
-    context, keep = model.config.context_length, HeldOutChoice(cfg.held_out, cfg.held_out_pairs)
     sources = {} if cfg.pairs == "none" else {cfg.pairs: cfg.split}
     if cfg.pairs_from:
         own = make_own_pairs(cfg.out, model, tokenizer, cfg.pairs_from, cfg.replies, cfg.seed)
         sources[str(own)] = "train"
-    parted = [learn_and_hold_out(source, split, tokenizer, context, keep) for source, split in sources.items()]
-    train, held_out = ([item for part in parted for item in part[side]] for side in (0, 1))
-    if not train or len(held_out) < 2:
-        raise BadInput(f"{', '.join(sources)}: {len(train)} pairs to learn from and {len(held_out)} held out: too few")
-    mark = bool(model.config.num_experts)
-    return (
-        Pairs(train, cfg.batch_size, cfg.seed, tokenizer.pad_id, mark),
-        Pairs(held_out, 1, cfg.seed, tokenizer.pad_id, mark),
-    )
+    return sources

@@ -159,6 +159,35 @@ class SftConfig(TuningConfig):
     """Run folder."""
 
 
+class DPOConfig(TuningConfig):
+    """Choices of `linnet dpo`."""
+
+    pairs: str = "world:8000"
+    """Pairs to learn from: `world[:COUNT[:SEED]]`, rows of prompt, chosen and rejected, or `none`."""
+    pairs_from: str = ""
+    """Make pairs of the model's own right and wrong replies to a task of the small world, such as `sums:2000`."""
+    replies: int = Field(default=8, ge=2, le=256)
+    """Replies to each question of --pairs-from."""
+    split: str = "train"
+    """Split of a data set."""
+    held_out: float = Field(default=0.1, gt=0, le=0.5)
+    """Share of the prompts kept out of training, to measure on; of the small world it is its validation split."""
+    held_out_pairs: int = Field(default=500, ge=2)
+    """Most held-out pairs of each source."""
+    loss: Literal["sigmoid", "ipo", "simpo"] = "sigmoid"
+    """DPO's own loss, IPO's (a squared distance, of a mean token), or SimPO's, which has no reference."""
+    beta: float = Field(default=0.1, gt=0)
+    """How strongly the policy is held to the reference: smaller lets it move more. For SimPO 2 is usual."""
+    gamma: float = Field(default=0.5, ge=0)
+    """Margin of SimPO."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
+    """Share of pairs that sigmoid takes to be the wrong way round."""
+    keep_reference: bool = True
+    """Work the reference's log-probabilities out once, before training, instead of in every step."""
+    out: Path = Path("runs/dpo")
+    """Run folder."""
+
+
 class DistillConfig(TrainingConfig):
     """Choices of `linnet distill`."""
 

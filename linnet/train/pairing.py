@@ -1,27 +1,21 @@
 """Pairs of answers read from a source, in the chat format, parted into those to learn from and those held out."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from linnet.batches.pairs import Encoded, Pair, PairIds, encode, hold_out
+from linnet.batches.pairs import Encoded, Pair, PairIds, Pairs, encode, hold_out
 from linnet.core.console import logger
 from linnet.core.errors import BadInput
 from linnet.data.sources import is_world
+from linnet.model.config import ModelConfig
 from linnet.tasks.preferences import TASK, TURN, pair
 from linnet.tasks.rows import read
 from linnet.text.tokenizer import Tokenizer
+from linnet.train.config import DPOConfig
 
 ROWS = replace(TASK, gather=None)  # two equal answers are left out later, and counted
-
-
-@dataclass(frozen=True)
-class HeldOutChoice:
-    """What is kept out of training: a share of the prompts, at most so many pairs of each source."""
-
-    share: float
-    most: int
 
 
 def read_pairs(source: str | Path, split: str = "train", most: int | None = None) -> Iterator[Pair | None]:
@@ -40,19 +34,33 @@ def read_pairs(source: str | Path, split: str = "train", most: int | None = None
         yield None if parted else Pair(tuple(prompt), chosen, rejected, reason if isinstance(reason, str) else "")
 
 
-def learn_and_hold_out(
-    source: str | Path, split: str, tokenizer: Tokenizer, context: int, keep: HeldOutChoice
-) -> tuple[list[PairIds], list[PairIds]]:
-    """Return the pairs of a source to learn from, and those held out, which share no prompt with them.
+def read_pair_sets(
+    cfg: DPOConfig, sources: Mapping[str, str], tokenizer: Tokenizer, model: ModelConfig
+) -> tuple[Pairs, Pairs]:
+    """Return the pairs of all sources (each with its split) to learn from, and those held out, as batches.
 
-    The small world holds out its validation split, other sources a share of their prompts.
+    The small world holds out its validation split, other sources a share of their prompts; no prompt is on both sides.
+    Raises BadInput when too few are left.
     """
-    found = _encoded(source, split, tokenizer, context)
-    logger.info("%s: %s", source, found.line())
-    if is_world(str(source)):
-        return found.items, _encoded(source, "validation", tokenizer, context, keep.most).items
-    learn, held_out = hold_out(found.items, keep.share)
-    return learn, held_out[: keep.most]
+    train: list[PairIds] = []
+    held_out: list[PairIds] = []
+    for source, split in sources.items():
+        found = _encoded(source, split, tokenizer, model.context_length)
+        logger.info("%s: %s", source, found.line())
+        if is_world(source):
+            learn = found.items
+            out = _encoded(source, "validation", tokenizer, model.context_length, cfg.held_out_pairs).items
+        else:
+            learn, out = hold_out(found.items, cfg.held_out)
+        train += learn
+        held_out += out[: cfg.held_out_pairs]
+    if not train or len(held_out) < 2:
+        raise BadInput(f"{', '.join(sources)}: {len(train)} pairs to learn from and {len(held_out)} held out: too few")
+    mark = bool(model.num_experts)
+    return (
+        Pairs(train, cfg.batch_size, cfg.seed, tokenizer.pad_id, mark),
+        Pairs(held_out, 1, cfg.seed, tokenizer.pad_id, mark),
+    )
 
 
 def _encoded(source: str | Path, split: str, tokenizer: Tokenizer, context: int, most: int | None = None) -> Encoded:

@@ -1,14 +1,18 @@
 """Pairs from the small world and from real data: which columns are read, what is no pair, and what is held out."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from linnet.core.errors import BadInput
+from linnet.model.config import ModelConfig
 from linnet.text.tokenizer import Tokenizer
-from linnet.train.pairing import HeldOutChoice, learn_and_hold_out, read_pairs
+from linnet.train.config import DPOConfig
+from linnet.train.pairing import read_pair_sets, read_pairs
 
-KEEP = HeldOutChoice(0.3, 50)
+CHOICES = DPOConfig(parent=Path("x"), held_out=0.3, held_out_pairs=50, batch_size=4)
+ROOM = ModelConfig(vocab_size=300, context_length=4096)
 
 
 @pytest.fixture(scope="module")
@@ -66,23 +70,40 @@ def test_other_columns_are_named_with_their_row(tmp_path):
         list(read_pairs(written(tmp_path, rows)))
 
 
+def prompts(pairs):
+    return {item.prompt for item in pairs.items}
+
+
 def test_the_world_holds_out_its_validation_split(tokenizer):
-    learn, held_out = learn_and_hold_out("world:60", "train", tokenizer, 4096, KEEP)
-    assert (len(learn), len(held_out)) == (60, 50)
-    assert not {item.prompt for item in learn} & {item.prompt for item in held_out}
+    learn, held_out = read_pair_sets(CHOICES, {"world:60": "train"}, tokenizer, ROOM)
+    assert (len(learn.items), len(held_out.items)) == (60, 50)
+    assert not prompts(learn) & prompts(held_out)
+    assert learn.batch(0).pairs == 4
+    assert learn.batch(0).rows.documents is None
+    experts = read_pair_sets(CHOICES, {"world:20": "train"}, tokenizer, ROOM.but(num_experts=2))[0]
+    assert experts.batch(0).rows.documents is not None  # padding takes no place of an expert
 
 
 def test_files_hold_out_a_share_of_their_prompts(tokenizer, tmp_path):
     rows = [{"prompt": f"question {n // 2}", "chosen": "yes", "rejected": "no"} for n in range(100)]
-    learn, held_out = learn_and_hold_out(written(tmp_path, rows), "train", tokenizer, 4096, HeldOutChoice(0.3, 7))
-    assert len(held_out) == 7
-    assert 50 < len(learn) < 90
-    assert not {item.prompt for item in learn} & {item.prompt for item in held_out}
+    path = str(written(tmp_path, rows))
+    learn, held_out = read_pair_sets(CHOICES.but(held_out_pairs=7), {path: "train"}, tokenizer, ROOM)
+    assert len(held_out.items) == 7
+    assert 50 < len(learn.items) < 90
+    assert not prompts(learn) & prompts(held_out)
+    both, _ = read_pair_sets(CHOICES, {path: "train", "world:30": "train"}, tokenizer, ROOM)
+    assert len(both.items) == len(learn.items) + 30
 
 
 def test_nothing_that_fits_names_the_source(tokenizer):
     with pytest.raises(BadInput, match="world:20"):
-        learn_and_hold_out("world:20", "train", tokenizer, 5, KEEP)
+        read_pair_sets(CHOICES, {"world:20": "train"}, tokenizer, ROOM.but(context_length=5))
+
+
+def test_too_few_are_refused(tokenizer, tmp_path):
+    path = str(written(tmp_path, [{"prompt": "q", "chosen": "yes", "rejected": "no"}]))
+    with pytest.raises(BadInput, match="too few"):
+        read_pair_sets(CHOICES, {path: "train"}, tokenizer, ROOM)
 
 
 @pytest.mark.parametrize(
