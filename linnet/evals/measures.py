@@ -23,6 +23,7 @@ NAMES = {
     "strict_match": "strict match",
     "flexible_extract": "flexible extract",
 }
+GRADED = ("ROUGE", "F1", "repetition")  # measures of a row that are more than right or wrong
 PARTS = ("nats", "words", "bytes")  # numbers of a grade that only others are made of
 
 
@@ -51,7 +52,7 @@ class Measure:
         """Return the 95% interval: Wilson's for right and wrong, else by bootstrap over rows."""
         if self.scores is None:
             return metrics.bootstrap_statistic(self.statistic, self.count, resamples=RESAMPLES)
-        if np.isin(self.scores, (0.0, 1.0)).all():
+        if self.is_share:
             return metrics.wilson_interval(int(self.scores.sum()), self.count)
         return metrics.bootstrap_interval(self.scores)
 
@@ -60,7 +61,13 @@ class Measure:
         """Say how the interval was made."""
         if self.scores is None:
             return f"bootstrap of the whole number over rows ({RESAMPLES} draws)"
-        return "Wilson" if np.isin(self.scores, (0.0, 1.0)).all() else "bootstrap over rows"
+        return "Wilson" if self.is_share else "bootstrap over rows"
+
+    @property
+    def is_share(self) -> bool:
+        """Whether each row is right or wrong; a ROUGE that happens to be 0 everywhere is no share."""
+        graded = self.name.startswith(GRADED)
+        return self.scores is not None and not graded and bool(np.isin(self.scores, (0.0, 1.0)).all())
 
     def against(self, other: "Measure") -> Comparison:
         """Compare with another model's on the same rows, in pairs."""

@@ -104,9 +104,9 @@ def protocol(task: Task, way: Way, model: Decoder) -> str:
     if task.form == "text":
         return f"whole texts in windows of {model.config.context_length} tokens that do not overlap, no shots"
     shots = f"{way.shots.count} shots" if way.shots.count else "no shots"
-    form = f"{'chat format' if way.chat else 'plain prompt'}, {shots}"
+    form = f"{'chat format' if _chats(task, way) else 'plain prompt'}, {shots}"
     if task.form == "choose":
-        unit = "its whole reply" if way.chat else "all its tokens"
+        unit = "its whole reply" if _chats(task, way) else "all its tokens"
         return f"{form}; the choice with the highest ln p of {unit} (by length: of each of its letters)"
     if task.form == "continue":
         return f"{form}; right when greedy decoding writes just the word"
@@ -136,7 +136,7 @@ def _mean(grades: Sequence[Grade]) -> Grade:
 
 def _chats(task: Task, way: Way) -> bool:
     """Say whether a task is put in the chat format: a cloze and a text go on as they are, whoever is asked."""
-    return way.chat and task.form == "choose"
+    return way.chat and task.form in ("write", "choose")
 
 
 def _sampling(sampling: SamplingConfig) -> str:

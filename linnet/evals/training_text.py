@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from linnet.artifacts import load_model
-from linnet.batches.pair_sources import read_pairs
 from linnet.batches.prepare import prepare
 from linnet.core.errors import BadInput
 from linnet.core.files import read_json
@@ -63,9 +62,9 @@ def _talks(config: Mapping[str, Any], folder: Path) -> Iterator[str]:
 def _pairs(config: Mapping[str, Any], folder: Path) -> Iterator[str]:
     if config["pairs"] == "none":
         return
-    for pair in read_pairs(config["pairs"], config.get("split", "train")):
-        if pair is not None:
-            yield "\n".join([*(message.content for message in pair.prompt), pair.chosen, pair.rejected])
+    task = find("preferences")
+    for example in task.examples(read(task, config["pairs"], config.get("split", "train"))):
+        yield "".join([example.question, *example.choices])
 
 
 def _own_pairs(config: Mapping[str, Any], folder: Path) -> Iterator[str]:

@@ -1,66 +1,19 @@
-"""Measure models on text they have not seen: bits per byte beside simple baselines, and stories through the checker."""
+"""Measure models on text they have not seen, stories through the checker, and tasks: all beside simple baselines."""
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
-from linnet.core.config import Config, OptionalFloat, OptionalInt, Positional
 from linnet.core.errors import BadInput
+from linnet.evals.config import EvaluateConfig
 
 if TYPE_CHECKING:
     from linnet.batches.shards import Shard
     from linnet.evals.heldout import HeldOut
 
 FILE = "evaluation.json"
-
-
-class EvaluateConfig(Config):
-    """Choices of `linnet evaluate`."""
-
-    runs: Annotated[tuple[Path, ...], Positional()] = ()
-    """Folders of finished runs: the models; the later ones are compared with the first."""
-    corpus: str | None = None
-    """Text whose held-out part is measured; by default each run's own."""
-    column: str = "text"
-    """Column of the text in JSONL, CSV and Parquet rows of --corpus."""
-    split: str = "train"
-    """Split of a data set given as --corpus."""
-    held_out: OptionalFloat = Field(default=None, ge=0, le=0.5)
-    """Share of the text that is held out; by default as in the run."""
-    held_out_split: str | None = None
-    """Split of --corpus to measure as a whole, such as test."""
-    context: OptionalInt = Field(default=None, ge=1)
-    """Tokens in a window; by default what the model was trained with."""
-    stride: OptionalInt = Field(default=None, ge=1)
-    """Tokens from one window to the next; fewer than the context give each token more to go on and take longer."""
-    documents: Literal["auto", "stream", "apart"] = "auto"
-    """One stream with end tokens between documents, or each by itself; auto is as the run was trained."""
-    max_tokens: OptionalInt = Field(default=None, ge=2)
-    """Measure only that many tokens; none is all."""
-    batch_size: int = Field(default=16, ge=1)
-    """Windows at once; changes the speed, not the result."""
-    baselines: bool = False
-    """Measure gzip, xz and an n-gram model on the same text."""
-    ngram_order: int = Field(default=5, ge=1, le=8)
-    """Tokens in an n-gram of the baseline."""
-    writing: int = Field(default=0, ge=0, le=1_000_000)
-    """Stories to sample and check (for models of the small world); 0 is none."""
-    temperature: float = Field(default=1.0, ge=0, le=100)
-    """Temperature of the stories."""
-    seed: int = Field(default=0, ge=0, lt=2**32)
-    """Seed of the stories."""
-    csv: Path | None = None
-    """Write the table to this CSV file too."""
-    device: str = "auto"
-    """Where to compute: auto, cpu, cuda, cuda:1, mps."""
-    dtype: Literal["fp32", "bf16", "fp16"] = "fp32"
-    """Type of weights and products."""
-    threads: OptionalInt = Field(default=None, ge=1)
-    """CPU threads; none leaves the choice to torch."""
-    json_output: bool = Field(default=False, alias="json")
-    """Print everything as JSON, protocols included."""
+# The columns of a suite's table that fit a screen.
+SHORT = ("run", "task", "metric", "value", "low", "high", "n", "best_baseline", "baseline", "beats_it", "against_first")
 
 
 def main(cfg: EvaluateConfig) -> None:
@@ -77,6 +30,9 @@ def main(cfg: EvaluateConfig) -> None:
     if cfg.baselines and cfg.max_tokens:
         raise BadInput("--baselines are measured on all of the held-out text: leave out --max-tokens")
     set_threads(cfg.threads)
+    if cfg.suite:
+        ask_suite(cfg)
+        return
     results, first = {}, None
     for run in cfg.runs:
         result, measured, text_hash = evaluate(cfg, run, is_first=first is None)
@@ -97,6 +53,41 @@ def main(cfg: EvaluateConfig) -> None:
     protocols = {name: result["held_out"]["protocol"] for name, result in results.items()}
     protocols |= {name: baseline["protocol"] for name, baseline in simple.items()}
     print(text_table(rows), *(f"{name}: {protocol}" for name, protocol in protocols.items()), sep="\n")
+
+
+def ask_suite(cfg: EvaluateConfig) -> None:
+    """Ask the tasks of --suite; print the table, and leave it with picture, replies and mistakes in a folder."""
+    from linnet.core.files import write_atomic
+    from linnet.evals.suite_run import run_suite
+    from linnet.evals.suite_table import flat
+    from linnet.evals.table import csv_text, text_table
+    from linnet.report.bars import write_picture
+
+    out = cfg.out or cfg.runs[0] / "suite"
+    table = run_suite(cfg, out)
+    write_picture(out, table["rows"])
+    rows = [flat(row) for row in table["rows"]]
+    if cfg.csv is not None:
+        write_atomic(cfg.csv, csv_text(rows))
+    if cfg.json_output:
+        print(json.dumps(table, indent=2, ensure_ascii=False))
+        return
+    short = (
+        "run",
+        "task",
+        "metric",
+        "value",
+        "low",
+        "high",
+        "n",
+        "best_baseline",
+        "baseline",
+        "beats_it",
+        "against_first",
+    )
+    print(text_table([{name: row[name] for name in short} for row in rows]))
+    main = {(row["run"], row["task"]): row["protocol"] for row in reversed(rows)}
+    print(*(f"{run}, {task}: {how}" for (run, task), how in reversed(main.items())), f"all of it: {out}", sep="\n")
 
 
 def evaluate(cfg: EvaluateConfig, run: Path, is_first: bool) -> tuple[dict[str, Any], "HeldOut", str]:
