@@ -20,6 +20,7 @@ from linnet.model.decoder import Decoder
 from linnet.model.positions import rotary_angles, rotate
 from linnet.prove.ours_chat import Talking, chat_of
 from linnet.prove.ours_data import Data
+from linnet.prove.ours_preference import with_preference
 from linnet.prove.ours_training import training_of
 from linnet.prove.ours_verifier import judged_examples, judged_loss, judged_objective, judging_of
 from linnet.prove.parts import Experts, Logits, Rows, Text
@@ -42,7 +43,9 @@ def folder_subject(folder: Path, device: str = "auto") -> Subject:
     chosen = {name: config[name] for name in TrainingConfig.model_fields if name in config and name != "out"}
     training = TrainingConfig.build({**chosen, "out": folder}, where=folder / "config.json")
     if chats(folder):
-        return decoder_subject(model, str(folder), tokenizer, Talking(model, tokenizer), training, chat=True)
+        found = decoder_subject(model, str(folder), tokenizer, Talking(model, tokenizer), training, chat=True)
+        prefers = _json(folder / "record.json").get("recipe") == "dpo"
+        return with_preference(found, model, tokenizer, config) if prefers else found
     data = Data(model, tokenizer, packed=config.get("packing") is True, one_document=documents == 1)
     return decoder_subject(model, str(folder), tokenizer, data, training)
 

@@ -3,6 +3,7 @@
 B rows, T tokens, V vocabulary, L layers with experts, E experts.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -86,6 +87,10 @@ class Preference:
     """What the policy's answers are scored with: summed ln p of the chosen and of the rejected ones, [B] each."""
     reference_logps: Callable[[Sequence[Pair]], tuple[Tensor, Tensor]] | None = None
     """The same by the reference."""
+    at_start: float | None = math.log(2)
+    """The loss while the policy is the reference (that of DPO); None where there is no reference (SimPO)."""
+    of_mean_token: bool = False
+    """Whether the loss goes by the mean ln p of an answer's tokens (IPO, SimPO) instead of the sum."""
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,14 @@ from linnet.prove.verdict import Finding, broken, judged, not_applicable
 
 Ids = tuple[int, ...]
 NONE_GIVEN = "no preference loss was given"
+NO_REFERENCE = "the loss has no reference"
 # Sizes of (prompt, chosen, rejected): different ones, so that padding and prompts of another length show.
 SIZES = ((3, 4, 2), (5, 2, 5), (4, 3, 3))
 SAME = 1e-4  # nats: sums of some ln p in fp32
 
 
 def policy_equal_to_reference_gives_ln_2(subject: Subject, draw: torch.Generator) -> Finding:
-    """Let the loss be ln 2 while the policy is still the reference.
+    """Let the loss be ln 2 while the policy is still the reference (IPO's is 1 / (2 beta) squared).
 
     Why: without a reference, or with one of other weights or another mode, the loss begins elsewhere, and trains the
     policy away from nothing in particular.
@@ -28,8 +29,11 @@ def policy_equal_to_reference_gives_ln_2(subject: Subject, draw: torch.Generator
     """
     if subject.preference is None:
         return not_applicable(NONE_GIVEN)
+    if (right := subject.preference.at_start) is None:
+        return not_applicable(NO_REFERENCE)
     found = float(subject.preference.loss(_pairs(subject, draw)).detach())
-    return judged(abs(found - math.log(2)) <= SAME, f"{found:.5f}; ln 2 = {math.log(2):.5f}")
+    name = "ln 2" if right == math.log(2) else "right"
+    return judged(abs(found - right) <= SAME * max(1.0, right), f"{found:.5f}; {name} = {right:.5f}")
 
 
 def gradient_reaches_both_answers(subject: Subject, draw: torch.Generator) -> Finding:
@@ -45,7 +49,7 @@ def gradient_reaches_both_answers(subject: Subject, draw: torch.Generator) -> Fi
     loss = _flat(subject, subject.preference.loss(pairs))
     if float(loss.abs().max()) == 0 or not bool(torch.isfinite(loss).all()):
         return broken("the loss has no finite gradient at all")
-    sides = torch.stack([_flat(subject, sum_logps(subject, texts).sum()) for texts in _texts(pairs)])
+    sides = torch.stack([_flat(subject, _side(subject, texts)) for texts in _texts(pairs)])
     up, down = (-torch.linalg.lstsq((sides @ sides.T), sides @ loss).solution).tolist()
     evidence = f"ln p of chosen answers is pushed by {up:+.4f}, of rejected ones by {down:+.4f}"
     return judged(up > 0 and down < 0 and 0.5 < -down / up < 2, evidence)
@@ -84,15 +88,18 @@ def reference_stays(subject: Subject, draw: torch.Generator) -> Finding:
     """
     if subject.preference is None:
         return not_applicable(NONE_GIVEN)
+    if (start := subject.preference.at_start) is None:
+        return not_applicable(NO_REFERENCE)
     pairs = _pairs(subject, draw)
     reference = subject.preference.reference_logps
     before = None if reference is None else torch.cat(reference(pairs)).detach().clone()
     with shaken(subject.model, draw, only_trainable=True):
-        moved = abs(float(subject.preference.loss(pairs).detach()) - math.log(2))
+        moved = abs(float(subject.preference.loss(pairs).detach()) - start)
         after = None if reference is None else torch.cat(reference(pairs)).detach()
     if before is not None and after is not None and float((before - after).abs().max()) > SAME:
         return broken(f"the reference's scores move by {float((before - after).abs().max()):.2f} with the policy")
-    return judged(moved > 10 * SAME, f"the loss leaves ln 2 by {moved:.4f} when the policy moves")
+    name = "ln 2" if start == math.log(2) else f"{start:.4f}"
+    return judged(moved > 10 * SAME, f"the loss leaves {name} by {moved:.4f} when the policy moves")
 
 
 def sum_logps(subject: Subject, texts: Sequence[tuple[Ids, Ids]]) -> Tensor:
@@ -103,6 +110,15 @@ def sum_logps(subject: Subject, texts: Sequence[tuple[Ids, Ids]]) -> Tensor:
         logprobs = subject.logits(ids)[0, :-1].double().log_softmax(-1)
         sums.append(logprobs.gather(1, ids[0, 1:, None])[len(prompt) - 1 :].sum())
     return torch.stack(sums)
+
+
+def _side(subject: Subject, texts: Sequence[tuple[Ids, Ids]]) -> Tensor:
+    """Return what a loss at its start pushes alike: the sum of ln p of the answers, or of their mean tokens."""
+    sums = sum_logps(subject, texts)
+    assert subject.preference is not None
+    if subject.preference.of_mean_token:
+        sums = sums / torch.tensor([len(answer) for _, answer in texts], device=sums.device)
+    return sums.sum()
 
 
 def _pairs(subject: Subject, draw: torch.Generator) -> list[Pair]:
