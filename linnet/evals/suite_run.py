@@ -48,17 +48,17 @@ def run_suite(cfg: EvaluateConfig, out: Path) -> dict[str, Any]:
     table: dict[str, Any] = {"runs": {}, "rows": [], "contamination": {}, "baselines": {}}
     for one in materials:
         table["baselines"][one.task.name] = {each.name: each.about for each in one.trivial}
-    first: dict[str, Asked] = {}
+    earlier: dict[str, list[Asked]] = {one.task.name: [] for one in materials}
     mistakes = []
     for run, name in zip(cfg.runs, names, strict=True):
         table["runs"][name] = {"folder": str(run), "model.safetensors": file_hash(run / "model.safetensors")}
         found = looked.of(run) if looked else {}
         for asked, one in ask_all(cfg, run, materials):
             task = one.task.name
-            table["rows"] += rows_of(name, asked, one, first.get(task), found.get(task))
-            first.setdefault(task, asked)
+            table["rows"] += rows_of(name, asked, one, earlier[task], found.get(task))
+            earlier[task].append(asked)
             mistakes.append(mistakes_text(name, asked))
-            write_replies(out / "replies" / f"{_file_name(name)}-{task}.jsonl", asked, found.get(task))
+            write_replies(replies_file(out, name, task), asked, found.get(task))
         if found:
             counts = {task: contamination_numbers(each) for task, each in found.items()}
             table["contamination"][name] = {"words": cfg.overlap, "tasks": counts}
@@ -174,6 +174,12 @@ def labels(runs: Sequence[Path]) -> list[str]:
     return [str(run) for run in runs]
 
 
+def replies_file(folder: Path, run: str, task: str) -> Path:
+    """Return where a suite keeps what a run replied to a task."""
+    name = re.sub(r"[^\w.-]", "-", run)
+    return folder / "replies" / f"{name}-{task}.jsonl"
+
+
 def write_replies(path: Path, asked: Asked, found: np.ndarray | None) -> None:
     """Write a line for each row that was asked."""
     lines = [json.dumps(row, ensure_ascii=False) for row in reply_rows(asked.answers, found)]
@@ -186,7 +192,3 @@ def _folder_names(task: Task) -> list[str]:
     spelled = (re.sub(r"-v\d+$", "", config), name, task.name)
     found = [form for each in spelled for form in (each, each.lower().replace("-", "_"), each.replace("_", "-"))]
     return list(dict.fromkeys(each for each in found if each and each != "main"))
-
-
-def _file_name(run: str) -> str:
-    return re.sub(r"[^\w.-]", "-", run)

@@ -57,11 +57,11 @@ class Material:
 
 
 def rows_of(
-    run: str, asked: Asked, material: Material, first: Asked | None, found: np.ndarray | None
+    run: str, asked: Asked, material: Material, earlier: Sequence[Asked], found: np.ndarray | None
 ) -> list[dict[str, Any]]:
-    """Return the rows of a run's task; `first` is how the first run did, `found` what stands in the training text."""
+    """Return the rows of a run's task; `earlier` runs were asked before, `found` is what the training text holds."""
     trivial = material.baselines()
-    earlier = {} if first is None else {measure.name: measure for measure in first.measures()}
+    first, before = _measured(earlier[:1]), _measured(earlier[-1:])
     rows = []
     for measure in asked.measures():
         low, high = measure.interval()
@@ -75,7 +75,8 @@ def rows_of(
             "n": measure.count,
             "higher_is_better": measure.higher_is_better,
             **_beside(measure, {name: found[measure.name] for name, found in trivial.items() if measure.name in found}),
-            "against_first": asdict(measure.against(earlier[measure.name])) if measure.name in earlier else None,
+            "against_first": _against(measure, first),
+            "against_before": _against(measure, before),
             "clean": None if found is None else _part(measure, np.flatnonzero(found == CLEAN)),
             "dirty": None if found is None else _part(measure, np.flatnonzero(found != CLEAN)),
             "protocol": f"{measure.count:,} rows of {material.rows}; {asked.protocol}; interval: {measure.kind}",
@@ -87,10 +88,11 @@ def rows_of(
 
 def flat(row: Mapping[str, Any]) -> dict[str, Value]:
     """Return a row of the table with nothing nested, for CSV and for people."""
-    against, best = row["against_first"] or {}, row["against_baseline"] or {}
+    against, before, best = (row[f"against_{what}"] or {} for what in ("first", "before", "baseline"))
     flat_row: dict[str, Value] = {name: row[name] for name in ("run", "task", "metric", "value", "low", "high", "n")}
     flat_row |= {"best_baseline": row["best_baseline"], "baseline": row["baselines"].get(row["best_baseline"])}
-    flat_row |= {"beats_it": best.get("verdict"), "against_first": against.get("verdict")}
+    flat_row |= {"beats_it": best.get("verdict"), "against_before": before.get("verdict")}
+    flat_row["against_first"] = against.get("verdict")
     flat_row |= {name: against.get(name) for name in ("difference", "p")}
     flat_row |= {"difference_low": against.get("low"), "difference_high": against.get("high")}
     for part in ("clean", "dirty"):
@@ -151,6 +153,14 @@ def _beside(measure: Measure, trivial: Mapping[str, Measure]) -> dict[str, Any]:
     best = (max if measure.higher_is_better else min)(values, key=lambda name: values[name])
     against = asdict(measure.against(trivial[best]))
     return {"baselines": values, "best_baseline": best, "against_baseline": against}
+
+
+def _measured(asked: Sequence[Asked]) -> dict[str, Measure]:
+    return {measure.name: measure for one in asked for measure in one.measures()}
+
+
+def _against(measure: Measure, others: Mapping[str, Measure]) -> dict[str, Any] | None:
+    return asdict(measure.against(others[measure.name])) if measure.name in others else None
 
 
 def _part(measure: Measure, places: np.ndarray) -> dict[str, Any]:

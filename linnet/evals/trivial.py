@@ -20,7 +20,7 @@ from linnet.evals.word_ngram import WordNgram
 from linnet.tasks.language import size
 from linnet.tasks.task import Example, Grade, Task
 
-CONSTANTS, TRIED_ON = 30, 200  # constant replies that are tried, and training rows that they are tried on
+CONSTANTS, TRIED_ON = 16, 100  # constant replies that are tried, and training rows that they are tried on
 LEAD = 3  # lines of a dialogue, or sentences, that make a lead
 BYTES_ORDER, MOST_BYTES = 6, 2_000_000
 SENTENCE = re.compile(r".*?[.!?](?=\s|$)|.+", re.DOTALL)

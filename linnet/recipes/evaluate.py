@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 FILE = "evaluation.json"
 # The columns of a suite's table that fit a screen.
-SHORT = ("run", "task", "metric", "value", "low", "high", "n", "best_baseline", "baseline", "beats_it", "against_first")
+VERDICTS = ("against_before", "against_first")
+SHORT = ("run", "task", "metric", "value", "low", "high", "n", "best_baseline", "baseline", "beats_it")
 
 
 def main(cfg: EvaluateConfig) -> None:
