@@ -72,8 +72,8 @@ class PairScores:
         shorter = float(np.mean((difference > 0) + 0.5 * (difference == 0)))
         against = difference <= 0 if shorter >= 0.5 else difference >= 0
         found: dict[str, Any] = {
-            "chosen_tokens": float(self.lengths[:, 0].float().mean()),
-            "rejected_tokens": float(self.lengths[:, 1].float().mean()),
+            "chosen_tokens": float(self.lengths[:, 0].double().mean()),
+            "rejected_tokens": float(self.lengths[:, 1].double().mean()),
             "rule_of_length": "shorter" if shorter >= 0.5 else "longer",
             "rule_of_length_accuracy": max(shorter, 1 - shorter),
             **share("accuracy_where_length_does_not_help", margins[against] > 0),

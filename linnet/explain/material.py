@@ -8,10 +8,14 @@ import numpy as np
 
 from linnet.artifacts import load_model
 from linnet.batches.batch import Batch
+from linnet.batches.pairs import pair_batch
 from linnet.batches.prepare import Prepared
+from linnet.core.errors import BadInput
+from linnet.infer.own_pairs import FILES as OWN_PAIRS
 from linnet.text.chat import chats
 from linnet.text.tokenizer import Tokenizer
-from linnet.train.config import PretrainConfig, SftConfig
+from linnet.train.config import DPOConfig, PretrainConfig, SftConfig
+from linnet.train.pairing import read_pair_sets
 from linnet.train.pretraining import drawn_once, read_corpus, with_tokenizer
 from linnet.train.tuning import read_talks
 
@@ -61,6 +65,32 @@ def tuning_material(cfg: SftConfig) -> Material:
     )
     lengths = ("How long the conversations in the rows are", "conversations", None)
     return Material(cfg.data, tokenizer, rows, found, facts, talks.fitted.numbers(), lengths)
+
+
+def pair_material(cfg: DPOConfig) -> Material:
+    """Return what `linnet dpo` reads: the two answers of each pair under each other, the better one first.
+
+    Pairs of the model's own replies are read from the run's folder where they were made.
+    """
+    chats(cfg.parent)
+    model, tokenizer = load_model(cfg.parent)
+    sources = {} if cfg.pairs == "none" else {cfg.pairs: cfg.split}
+    sources |= {str(path): "train" for path in sorted(cfg.out.glob(OWN_PAIRS)) if cfg.pairs_from}
+    if not sources:
+        raise BadInput(f"{cfg.out}: no {OWN_PAIRS} there yet; linnet dpo makes them when it begins")
+    pairs, held_out = read_pair_sets(cfg, sources, tokenizer, model.config)
+    drawn = 1 if cfg.overfit_one_batch else cfg.steps * cfg.accumulate
+    count = min(len(pairs.items), drawn * cfg.batch_size)
+    order = [number for batch in range(-(-count // cfg.batch_size)) for number in pairs.numbers(batch)][:count]
+    batches = (pair_batch([pairs.items[number]], pairs.pad_id).rows for number in order)
+    sizes = Counter(len(answer) for n in order for answer in (pairs.items[n].chosen, pairs.items[n].rejected))
+    shorter = sum(len(pairs.items[n].chosen) < len(pairs.items[n].rejected) for n in order)
+    facts = (
+        ("Pairs", f"{len(pairs.items):,} to learn from, {len(held_out.items):,} held out; rows are chosen, rejected"),
+        ("Shorter answer chosen", f"{shorter / count:.1%} of the pairs"),
+    )
+    lengths = ("How long the answers are", "answers", sizes)
+    return Material(", ".join(sources), tokenizer, 2 * count, batches, facts, {"pairs": len(pairs.items)}, lengths)
 
 
 def _longer(data: Prepared, context: int) -> int:

@@ -18,6 +18,7 @@ from linnet.tasks.task import Example
 from linnet.text.tokenizer import Tokenizer
 
 AT_ONCE = 128  # questions
+FILES = "own_pairs-*.jsonl"
 
 
 def make_own_pairs(
@@ -41,7 +42,7 @@ def make_own_pairs(
     digest = hashlib.sha256(f"{asked} {replies} {seed} {source} {most} {tokenizer.hash}".encode())
     for parameter in model.state_dict().values():
         digest.update(parameter.detach().cpu().contiguous().numpy().tobytes())
-    path = folder / f"own_pairs-{digest.hexdigest()[:12]}.jsonl"
+    path = folder / FILES.replace("*", digest.hexdigest()[:12])
     if path.is_file():
         return path
     sampling = SamplingConfig(max_tokens=task.max_tokens, seed=seed)

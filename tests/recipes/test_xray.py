@@ -153,3 +153,22 @@ def test_such_a_set_of_the_recipe_is_one_line_and_has_its_page(rows, tmp_path, c
 def test_a_corpus_that_is_not_there_is_one_line(tmp_path, capsys):
     said = refused(capsys, ["xray", "--corpus", str(tmp_path / "none.txt"), "--page", str(tmp_path / "x")])
     assert "none.txt" in said
+
+
+def test_pairs_are_shown_chosen_and_rejected_in_turn(tmp_path, capsys):
+    from tests.recipes.chat_parents import pairs, parent
+
+    start, data = parent(tmp_path / "model"), pairs(tmp_path / "pairs.jsonl", 20)
+    words = ["xray", "dpo", str(start), "--pairs", str(data), "--steps", "3", "--batch-size", "4"]
+    capsys.readouterr()
+    assert linnet([*words, "--page", str(tmp_path / "page"), "--rows", "4", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["rows_in_set"], found["rows"], found["stops_learned"]) == (24, 24, 24)
+    assert found["stops_not_learned"] == found["padding_learned"] == found["wrong_targets"] == 0
+    assert found["learned"] < found["tokens"] / 2  # prompts are read, not learned
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert "Shorter answer chosen" in page
+    assert linnet([*words, "--corpus", "world"]) == 2
+    assert "--corpus is no choice of linnet dpo" in capsys.readouterr().err
+    assert linnet(["xray", "dpo"]) == 2
+    assert linnet(["xray", "dpo", str(start), "--pairs", "none", "--pairs-from", "sums:5", "--out", str(tmp_path)]) == 2
