@@ -13,7 +13,7 @@ def main(cfg: DistillConfig) -> Path:
     from linnet.infer.config import SamplingConfig
     from linnet.infer.decode import generate
     from linnet.prove.before_training import prove_before_training
-    from linnet.text.chat import Message, chats, render, stop_id
+    from linnet.text.chat import chats, stop_id
     from linnet.train.distilling import lesson, pupil, read_material
     from linnet.train.early_stop import EarlyStop
     from linnet.train.session import Best, Pace, already_done, set_up, training
@@ -38,7 +38,7 @@ def main(cfg: DistillConfig) -> Path:
         prove_before_training(model, cfg.steps, cfg.seed, trained=cfg.parent is not None)
     with training(cfg, "distill", state, parents=parents, data_hashes=material.data_hashes()) as session:
         pace = Pace(model, precision, context, cfg.batch_size * context * cfg.accumulate)
-        prompt = render(tokenizer, [Message("user", "Hello!")], reply=True).ids if cfg.data else ""
+        prompt = material.opening()
         stops = [tokenizer.end_id, *([stop_id(tokenizer)] if cfg.data else [])]
         sampling = SamplingConfig(max_tokens=max(1, min(256, context // 2)), seed=cfg.seed)
         taught, _ = material.measure(teacher, precision)
@@ -56,7 +56,7 @@ def main(cfg: DistillConfig) -> Path:
                 session.note(held_out_loss=loss)
                 if stop.see(loss) and cfg.patience:
                     best.keep(model)
-            if step.every(cfg.sample_every):
+            if step.every(cfg.sample_every) and step.number < step.total:
                 sample(step.number)
             session.enough = stop.enough
         best.take(model)

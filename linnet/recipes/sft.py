@@ -41,17 +41,20 @@ def main(cfg: SftConfig) -> Path:
         shown = to_show(talks.mixture.held_out, cfg.samples, tokenizer, context)
         if state.step == 0:
             session.run.cut_after(-1)  # a run that was killed before its first saved state has done this already
-            session.run.log(0, held_out_loss=talks.measure(model, precision)[0])
+            before, some = talks.measure(model, precision)[0], talks.measure(model, precision, cfg.eval_tokens)[0]
+            session.run.log(0, held_out_loss=some, held_out_loss_before=before)
             session.run.sample(answered(model, tokenizer, shown), 0)
-        earlier = [line["held_out_loss"] for line in read_metrics(cfg.out) if "held_out_loss" in line]
-        stop = EarlyStop(cfg.patience, earlier)
+            if cfg.patience:
+                best.keep(model)
+        logged = read_metrics(cfg.out)
+        stop = EarlyStop(cfg.patience, [line["held_out_loss"] for line in logged if "held_out_loss" in line])
         for step in session.steps(objective, pace):
             if step.every(cfg.eval_every):
                 loss, _ = talks.measure(model, precision, cfg.eval_tokens)
                 session.note(held_out_loss=loss)
                 if stop.see(loss) and cfg.patience:
                     best.keep(model)
-            if step.every(cfg.sample_every):
+            if step.every(cfg.sample_every) and step.number < step.total:
                 session.run.sample(answered(model, tokenizer, shown), step.number)
             session.enough = stop.enough
         if stop.enough:
@@ -67,7 +70,7 @@ def main(cfg: SftConfig) -> Path:
             targets_in_an_epoch=talks.fitted.learned,
             tokens=state.step * pace.tokens_per_step,
             rows_filled=talks.train.filled,
-            held_out_loss_before=earlier[0],
+            held_out_loss_before=logged[0]["held_out_loss_before"],
             held_out_loss=last,
             held_out_targets=targets,
             held_out_conversations=len(talks.fitted_held_out.examples),

@@ -43,6 +43,10 @@ class Material(Protocol):
         """Return the mean held-out loss in nats a target, and the number of targets."""
         ...
 
+    def opening(self) -> str | list[int]:
+        """Return what a model can go on from, for samples: held-out ids, or the empty text that begins a document."""
+        ...
+
 
 @dataclass(frozen=True)
 class Corpus:
@@ -65,6 +69,12 @@ class Corpus:
         packed = isinstance(self.train, PackedRows)
         found = validate(model, self.prepared.held_out, precision, self.train.batch_size, most_tokens, packed)
         return found.loss, found.tokens
+
+    def opening(self) -> str | list[int]:
+        """Return the empty text, or for a corpus of one document, which has no end to begin after, its held-out ids."""
+        assert self.prepared.held_out is not None
+        one = self.prepared.train.header.documents == 1
+        return self.prepared.held_out.ids[: min(4, self.train.context)].tolist() if one else ""
 
 
 def read_material(cfg: DistillConfig, tokenizer: Tokenizer, context: int) -> Material:

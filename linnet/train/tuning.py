@@ -48,6 +48,11 @@ class Talks:
         most = None if most_tokens is None else max(1, math.ceil(most_tokens / size))
         return mean_loss(model, self.held_out.in_order(most), precision)
 
+    def opening(self) -> list[int]:
+        """Return the ids of a held-out question, up to where the reply begins."""
+        first = self.fitted_held_out.examples[0]
+        return first.ids[: int(first.learned.argmax())].tolist()
+
 
 def read_talks(data: str, held_out: float, tokenizer: Tokenizer, batch_size: int, context: int, seed: int = 0) -> Talks:
     """Read a mixture and cut it into batches; raises BadInput when nothing fits, or nothing can be held out."""
