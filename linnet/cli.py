@@ -36,6 +36,7 @@ COMMANDS = {
     "generate": "Let a model write: from a prompt, or in turns with you.",
     "chat": "Talk with a model that was taught to reply.",
     "evaluate": "Measure a model on text it has not seen.",
+    "search": "Try each problem many times and choose: accuracy against compute.",
     "by-hand": "See the mathematics by hand: a token's way, checked gradients, a GPT trained in NumPy.",
     "prove": "Hold any model to what must be true of it: causality, loss, cache, resume and forty more.",
     "replay": "Do one step of a training again and see the loss of each token.",

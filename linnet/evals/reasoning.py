@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from linnet.core.calculator import written
+from linnet.infer.candidates import Candidate
 from linnet.tasks.sums import steps
 from linnet.tasks.task import Example, Grade, Task
 
@@ -66,6 +67,12 @@ def diagnose(task: Task, example: Example, reply: str) -> Diagnosis:
     grade = task.grade(example, reply)
     mended = task.grade(example, repaired(reply, example.question)) if slips else grade
     return Diagnosis(grade, mended, len(found), slips)
+
+
+def diagnose_all(task: Task, examples: Sequence[Example], replies: Sequence[Sequence[Candidate]]) -> list[Diagnosis]:
+    """Diagnose several replies to each example."""
+    pairs = zip(examples, replies, strict=True)
+    return [diagnose(task, example, reply.text) for example, group in pairs for reply in group]
 
 
 def tally(diagnoses: Sequence[Diagnosis]) -> dict[str, Any]:

@@ -33,6 +33,51 @@ def write_verifier_page(
     )
 
 
+def write_search_page(
+    folder: Path, curves: Mapping[str, Sequence[Numbers]], gains: Mapping[str, Numbers], protocol: str
+) -> Path:
+    """Write `index.html`: accuracy over tries and over tokens for each rule, and what the last of each gains."""
+    columns = ("rule", "tries", "tokens", "right", "95%", "gain over one try", "95%", "verdict")
+    rows = tuple(_search_row(name, points[-1], gains.get(name)) for name, points in curves.items())
+    charts = (search_chart(curves, "tries"), search_chart(curves, "tokens"))
+    return write_page(
+        folder,
+        Curves("Accuracy against compute", charts, "Tries and tokens are those of a problem in the mean."),
+        Table("What the most compute gives", columns, rows, numeric=frozenset(range(1, 7))),
+        title="Test-time compute",
+        lead=protocol,
+    )
+
+
+def search_chart(curves: Mapping[str, Sequence[Numbers]], over: str) -> Chart:
+    """Return accuracy over `tries` or `tokens`, a line a rule, the ceiling pale."""
+    lines = []
+    for place, (name, points) in enumerate(curves.items()):
+        ordered = sorted(points, key=lambda point: point[over])
+        at = tuple((_whole(point[over]), point["right"]) for point in ordered)
+        lines.append(Line(name, at, name == "pass@n", place, tuple(tuple(point["interval"]) for point in ordered)))
+    return Chart(f"Right answers over {over}", "share right", tuple(lines), log_x=True, as_percent=True, across=over)
+
+
+def _search_row(name: str, point: Numbers, gain: Numbers | None) -> tuple[str, ...]:
+    low, high = point["interval"]
+    cells = (
+        name,
+        f"{point['tries']:.3g}",
+        f"{point['tokens']:,.0f}",
+        f"{point['right']:.1%}",
+        f"{low:.1%} to {high:.1%}",
+    )
+    if gain is None:
+        return (*cells, "", "", "ceiling")
+    by, interval = f"{gain['difference']:+.1%}", f"{gain['low']:+.1%} to {gain['high']:+.1%}"
+    return (*cells, by, interval, gain["verdict"])
+
+
+def _whole(value: float) -> float:
+    return int(value) if value == int(value) else value
+
+
 def reliability_chart(calibration: Sequence[tuple[float, float]]) -> Chart:
     """Return the reliability picture of (promised, came) points beside the line of perfect calibration."""
     lines = (Line("verifier", tuple(calibration)), Line("perfect", ((0.0, 0.0), (1.0, 1.0)), quiet=True, group=5))

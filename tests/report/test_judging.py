@@ -1,6 +1,6 @@
 """Pages about judging: the numbers that were measured stand on them, and the pictures have their lines."""
 
-from linnet.report.judging import reliability_chart, write_verifier_page
+from linnet.report.judging import reliability_chart, search_chart, write_search_page, write_verifier_page
 
 QUALITY = {
     "answers": 1200,
@@ -28,3 +28,25 @@ def test_the_reliability_picture_has_the_line_of_perfection():
     chart = reliability_chart([(0.1, 0.2), (0.9, 0.8)])
     assert [line.points for line in chart.lines] == [((0.1, 0.2), (0.9, 0.8)), ((0.0, 0.0), (1.0, 1.0))]
     assert "20.0% at score 0.1, 80.0% at score 0.9" in chart.description
+
+
+def points(*triples: tuple[float, float, float]) -> list[dict]:
+    return [{"tries": n, "tokens": t, "right": r, "interval": (r - 0.1, r + 0.1)} for n, t, r in triples]
+
+
+def test_the_page_of_test_time_compute(tmp_path):
+    curves = {"majority": points((1, 20, 0.5), (4, 81.5, 0.625)), "pass@n": points((1, 20, 0.5), (4, 81.5, 0.75))}
+    gain = {"difference": 0.125, "low": 0.031, "high": 0.219, "verdict": "better"}
+    html = write_search_page(tmp_path, curves, {"majority": gain}, "40 problems of sums.").read_text()
+    for words in ("62.5%", "52.5% to 72.5%", "+12.5%", "+3.1% to +21.9%", "better", "ceiling", "40 problems of sums."):
+        assert words in html, words
+
+
+def test_a_curve_is_drawn_in_order_of_what_it_costs():
+    curves = {"gated": points((3.5, 70, 0.7), (1.5, 30, 0.6)), "pass@n": points((1, 20, 0.5), (2, 40, 0.8))}
+    gated, ceiling = search_chart(curves, "tokens").lines
+    assert gated.points == ((30, 0.6), (70, 0.7))
+    assert gated.intervals[0] == (0.5, 0.7)
+    assert ceiling.quiet
+    assert not gated.quiet
+    assert search_chart(curves, "tries").lines[0].points[0] == (1.5, 0.6)
