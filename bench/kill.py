@@ -1,6 +1,7 @@
 """Kill a training again and again; it must end with the very weights of a run that was never touched."""
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -9,9 +10,11 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from linnet.core.files import file_hash
+from linnet.data import world
 
 COMMON = "--batch-size 4 --accumulate 2 --log-every 1 --eval-every 50 --eval-tokens 500 --track none --threads 1"
 # A small network with dropout, whose dice must survive too.
@@ -22,9 +25,10 @@ PARENT = f"--corpus world:400 --vocab-size 600 --model.context-length 256 {MODEL
 TUNING = {
     "sft": "--data world/reviews:200+world/sums:100",
     "distill": "--data world/reviews:200 --student.num-layers 1 --student.hidden-size 64 --student.dropout 0.1",
-    "dpo": "",
+    "dpo": "--pairs world:200 --held-out-pairs 20",
     "verifier": "",
-    "grpo": "",
+    # Three updates from the same replies, two a step: most saved states fall between them.
+    "grpo": "--source world:60 --held-out-questions 4 --group 2 --updates 3 --max-tokens 16",
 }
 
 
@@ -59,7 +63,8 @@ def prepare(folder: Path, recipe: str, steps: int, save_every: int, extra: str =
     parent = folder / "parent"
     words = [sys.executable, "-m", "linnet", "pretrain", *f"{PARENT} {COMMON}".split(), "--out", str(parent)]
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-    return Training([recipe, str(parent), *f"{TUNING[recipe]} {COMMON}".split(), *tail])
+    made = ["--candidates", str(write_candidates(folder))] if recipe == "verifier" else []
+    return Training([recipe, str(parent), *f"{TUNING[recipe]} {COMMON}".split(), *made, *tail])
 
 
 def write_corpus(folder: Path) -> Path:
@@ -68,6 +73,19 @@ def write_corpus(folder: Path) -> Path:
     words = ["the", "bird", "sings", "in", "a", "tree", "and", "waits", "for", "rain"]
     path = folder / "corpus.txt"
     path.write_text(" ".join(draw.choice(words) for _ in range(4000)))
+    return path
+
+
+def write_candidates(folder: Path) -> Path:
+    """Write right solutions of the small world's sums, and each with one digit changed."""
+    draw, path, lines = random.Random(0), folder / "candidates.jsonl", []
+    for row in islice(world.rows("sums"), 60):
+        question, answer = row["question"], row["answer"]
+        place = draw.choice([place for place, letter in enumerate(answer) if letter.isdigit()])
+        spoilt = answer[:place] + str((int(answer[place]) + draw.randint(1, 9)) % 10) + answer[place + 1 :]
+        for solution in (answer, spoilt):
+            lines.append(json.dumps({"question": question, "solution": solution, "is_correct": solution == answer}))
+    path.write_text("\n".join(lines) + "\n")
     return path
 
 
