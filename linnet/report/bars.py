@@ -37,7 +37,7 @@ def bars(rows: Sequence[Row]) -> str:
             parts.append(_bar(row, number, top + HEADING + number * (BAR + GAP), largest))
         parts.append(_baseline(group, top + HEADING, largest))
         top += HEADING + len(group) * (BAR + GAP) + GAP
-    said = escape("; ".join(described(group) for group in groups))
+    said = _xml("; ".join(described(group) for group in groups))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" class="chart" role="img" '
         f'font-family="system-ui, sans-serif" font-size="12.5" fill="currentColor"><title>Scores of each task</title>'
@@ -71,7 +71,7 @@ def _heading(group: Sequence[Row], top: int) -> str:
         return ""
     row = group[0]
     better = "" if row.get("higher_is_better", True) else " (lower is better)"
-    words = escape(f"{_short(row['task'])}: {row['metric']}{better}")
+    words = _xml(f"{_short(row['task'])}: {row['metric']}{better}")
     return f'<text x="0" y="{top + 18}" font-weight="600">{words}</text>'
 
 
@@ -83,7 +83,7 @@ def _bar(row: Row, number: int, top: int, largest: float) -> str:
         f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{middle - 4:.1f}" y2="{middle + 4:.1f}"/>' for x in (left, right)
     )
     return (
-        f'<text x="{LABELS - 8}" y="{middle + 4:.1f}" text-anchor="end">{escape(_short(row["run"]))}</text>'
+        f'<text x="{LABELS - 8}" y="{middle + 4:.1f}" text-anchor="end">{_xml(_short(row["run"]))}</text>'
         f'<rect x="{LABELS}" y="{top}" width="{_place(row["value"], largest) - LABELS:.1f}" height="{BAR}" '
         f'fill="var(--line-{number % len(COLORS) + 1}, {color})"/>'
         f'<g stroke="currentColor" stroke-width="1.2"><line x1="{left:.1f}" x2="{right:.1f}" y1="{middle:.1f}" '
@@ -97,7 +97,7 @@ def _baseline(group: Sequence[Row], top: int, largest: float) -> str:
     if best is None:
         return ""
     value = group[0]["baselines"][best]
-    words = escape(f"best baseline: {best} {_number(value)}")
+    words = _xml(f"best baseline: {best} {_number(value)}")
     place, bottom = _place(value, largest), top + len(group) * (BAR + GAP)
     return (
         f'<line x1="{place:.1f}" x2="{place:.1f}" y1="{top - 4}" y2="{bottom}" stroke="currentColor" '
@@ -127,6 +127,9 @@ def _number(value: float) -> str:
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
 
 
+def _xml(text: str) -> str:
+    return escape("".join(letter if letter.isprintable() else " " for letter in text))
+
+
 def _short(name: str) -> str:
-    name = "".join(letter if letter.isprintable() else " " for letter in name)
     return name if len(name) <= MOST_LETTERS else f"…{name[-MOST_LETTERS + 1 :]}"
