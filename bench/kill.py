@@ -27,8 +27,9 @@ TUNING = {
     "distill": "--data world/reviews:200 --student.num-layers 1 --student.hidden-size 64 --student.dropout 0.1",
     "dpo": "--pairs world:200 --held-out-pairs 20",
     "verifier": "",
-    # Three updates from the same replies, two a step: most saved states fall between them.
-    "grpo": "--source world:60 --held-out-questions 4 --group 2 --updates 3 --max-tokens 16",
+    # A task whose rewards a hardly trained model gets too. Three updates from the same replies, two of them a step:
+    # most saved states fall between them.
+    "grpo": "--task summaries --source world:60 --held-out-questions 4 --group 4 --updates 3 --max-tokens 40",
 }
 
 
