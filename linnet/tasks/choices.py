@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from linnet.core.errors import BadInput
+from linnet.tasks import twins
 from linnet.tasks.replies import chosen, lettered
 from linnet.tasks.rows import label, text
-from linnet.tasks.task import Example, Grade, Row, Task
+from linnet.tasks.task import Example, Grade, Row, Task, Twin
 
 
 def piqa(row: Row) -> Example:
@@ -73,23 +74,20 @@ def _texts(value: Any, column: str) -> list[str]:
     return list(value)
 
 
-def _task(
-    name: str,
-    hub: str,
-    columns: tuple[str, ...],
-    example: Callable[[Row], Example],
-    split: str,
-    world: str | None = None,
-) -> Task:
-    return Task(name, "choose", hub, world, columns, example, grade, metric="accuracy", stop=("\n",), split=split)
+def _task(name: str, hub: str, columns: str, example: Callable[[Row], Example], split: str, twin: Twin | None) -> Task:
+    world = None if twin else name
+    return Task(
+        name, "choose", hub, world, tuple(columns.split()), example, grade,
+        metric="accuracy", stop=("\n",), split=split, borrows=twin,
+    )  # fmt: skip
 
 
-PIQA = _task("choices", "ybisk/piqa", ("goal", "sol1", "sol2", "label"), piqa, "validation", world="choices")
+PIQA = _task("choices", "ybisk/piqa", "goal sol1 sol2 label", piqa, "validation", None)
 HELLASWAG = _task(
-    "hellaswag", "Rowan/hellaswag", ("activity_label", "ctx", "endings", "label"), hellaswag, "validation"
+    "hellaswag", "Rowan/hellaswag", "activity_label ctx endings label", hellaswag, "validation", twins.ENDINGS
 )
-ARC_EASY = _task("arc_easy", "allenai/ai2_arc:ARC-Easy", ("question", "choices", "answerKey"), arc, "test")
+ARC_EASY = _task("arc_easy", "allenai/ai2_arc:ARC-Easy", "question choices answerKey", arc, "test", twins.ANSWERS)
 ARC_CHALLENGE = _task(
-    "arc_challenge", "allenai/ai2_arc:ARC-Challenge", ("question", "choices", "answerKey"), arc, "test"
+    "arc_challenge", "allenai/ai2_arc:ARC-Challenge", "question choices answerKey", arc, "test", twins.ANSWERS
 )
-BOOLQ = _task("boolq", "google/boolq", ("passage", "question", "answer"), boolq, "validation")
+BOOLQ = _task("boolq", "google/boolq", "passage question answer", boolq, "validation", twins.YES_OR_NO)

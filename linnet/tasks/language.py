@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from linnet.tasks import twins
 from linnet.tasks.rows import text
 from linnet.tasks.task import Example, Grade, Row, Task
 
@@ -93,6 +94,7 @@ WIKITEXT = Task(
     grade=grade,
     metric="bits per byte",
     gather=pages,
+    borrows=twins.PAGES,
 )
 STORIES = Task(
     name="stories",

@@ -7,9 +7,10 @@ speaker said (which count the statement itself), give the label away and are lef
 from collections.abc import Callable, Sequence
 
 from linnet.core.errors import BadInput
+from linnet.tasks import twins
 from linnet.tasks.replies import chosen
 from linnet.tasks.rows import label, text
-from linnet.tasks.task import Example, Grade, Row, Task
+from linnet.tasks.task import Example, Grade, Row, Task, Twin
 
 REAL_OR_FAKE = ("real", "fake")
 RATINGS = ("false", "half-true", "mostly-true", "true", "barely-true", "pants-fire")  # LIAR's numbers 0 to 5
@@ -54,12 +55,13 @@ def _example(row: Row, shown: str, asked: str, labels: Sequence[str], gold: int)
     return Example(f"{asked}\n{shown}", f"{shown}\nQuestion: {asked}\nAnswer:", choices[gold], choices, gold, row)
 
 
-def _task(name: str, hub: str, columns: tuple[str, ...], example: Callable[[Row], Example], split: str) -> Task:
+def _task(name: str, hub: str, columns: str, example: Callable[[Row], Example], split: str, twin: Twin) -> Task:
     return Task(
-        name, "choose", hub, None, columns, example, grade, metric="accuracy", max_tokens=8, stop=("\n",), split=split
-    )
+        name, "choose", hub, None, tuple(columns.split()), example, grade,
+        metric="accuracy", max_tokens=8, stop=("\n",), split=split, borrows=twin,
+    )  # fmt: skip
 
 
-FAKE_NEWS = _task("fake_news", "", ("title", "text", "subject", "date", "label"), article, "train")
-LIAR = _task("liar", "ucsbnlp/liar", ("statement", "speaker", "context", "label"), statement, "test")
-COVID_NEWS = _task("covid_news", "", ("tweet", "label"), tweet, "test")
+FAKE_NEWS = _task("fake_news", "", "title text subject date label", article, "train", twins.ARTICLES)
+LIAR = _task("liar", "ucsbnlp/liar", "statement speaker context label", statement, "test", twins.STATEMENTS)
+COVID_NEWS = _task("covid_news", "", "tweet label", tweet, "test", twins.TWEETS)

@@ -54,10 +54,12 @@ def _world_rows(task: Task, source: str, split: str) -> Iterator[Row]:
     from linnet.data import world
 
     kinds, count, seed = sources.world_options(source)
-    if task.world is None or kinds not in (None, [task.world]):
-        there = f'its rows are the kind "{task.world}"' if task.world else "it has no twin in the small world"
+    kind = task.world or (task.borrows.kind if task.borrows else None)
+    if kind is None or kinds not in (None, [kind]):
+        there = f'its rows are of the kind "{kind}"' if kind else "it has no twin in the small world"
         raise BadInput(f"{source}: the task {task.name}: {there}; give a folder, a file or the hub name {task.hub}")
-    return islice(world.rows(task.world, split, seed), count)
+    rows: Iterator[Row] = world.rows(kind, split, seed)
+    return islice(task.borrows.rows(rows) if task.borrows else rows, count)
 
 
 def _file_rows(source: str, split: str) -> Iterator[Row]:

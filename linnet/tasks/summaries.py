@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from linnet.metrics import rouge
+from linnet.tasks import twins
 from linnet.tasks.rows import text
 from linnet.tasks.task import Example, Grade, Row, Task
 
@@ -33,4 +34,4 @@ TASK = Task(
     max_tokens=96,
     stop=("\n",),
 )
-DIALOGSUM = replace(TASK, name="dialogsum", hub="knkarthick/dialogsum")
+DIALOGSUM = replace(TASK, name="dialogsum", hub="knkarthick/dialogsum", world=None, borrows=twins.DIALOGUES)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from linnet.core.errors import BadInput
 
@@ -45,14 +45,22 @@ class Grade:
         return self.score == 1.0
 
 
+class Twin(NamedTuple):
+    """Rows with the columns of a data set, made of those of a kind of the small world."""
+
+    kind: str
+    rows: Callable[[Iterator[Row]], Iterator[Row]]
+
+
 @dataclass(frozen=True)
 class Task:
     """Examples + prompt + grader.
 
     `form` says how a model is asked: it writes a reply (graded by `grade`), chooses among continuations by their
     log-likelihood, continues a text by its last word, or is measured on a whole text. `world` names the kind of row of
-    the small world with the same columns, `hub` the data set that it stands for, `split` where scores on that are
-    published. `gather` makes the rows that are examples out of those of the data set, where these are smaller.
+    the small world with the same columns; where it has none, `borrows` makes some of another kind. `hub` is the data
+    set that it stands for, `split` where scores on that are published. `gather` makes the rows that are examples out
+    of those of the data set, where these are smaller.
     """
 
     name: str
@@ -67,6 +75,7 @@ class Task:
     stop: tuple[str, ...] = ("\n\n",)
     split: str = "test"
     gather: Callable[[Iterator[Row]], Iterator[Row]] | None = None
+    borrows: Twin | None = None
 
     def examples(self, rows: Iterable[Row]) -> Iterator[Example]:
         """Yield an example for each row; raises BadInput that names the number of a row with a value of no use."""

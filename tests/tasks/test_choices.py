@@ -72,6 +72,7 @@ def test_other_rows_are_refused(make, row, words):
     assert words in str(error.value)
 
 
-def test_only_piqa_has_a_twin():
+def test_only_piqas_twin_is_a_kind_of_its_own():
     named = [choices.PIQA, choices.HELLASWAG, choices.ARC_EASY, choices.ARC_CHALLENGE, choices.BOOLQ]
     assert [task.world for task in named] == ["choices", None, None, None, None]
+    assert [task.borrows is None for task in named] == [True, False, False, False, False]

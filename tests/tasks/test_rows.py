@@ -1,6 +1,7 @@
 """Rows come from the small world, files and folders; a missing column or a value of no use is one clear line."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -59,14 +60,24 @@ def test_no_rows_are_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("name", "source", "words"),
     [
-        ("hellaswag", "world:5", "no twin in the small world; give a folder, a file or the hub name Rowan/hellaswag"),
-        ("sums", "world/stories:5", 'its rows are the kind "sums"'),
+        (
+            "sums",
+            "world/stories:5",
+            'its rows are of the kind "sums"; give a folder, a file or the hub name openai/gsm8k',
+        ),
+        ("boolq", "world/stories:5", 'its rows are of the kind "preferences"'),
         ("sums", "no-such-folder", "no such file, folder or data set"),
     ],
 )
 def test_a_source_that_has_no_such_rows(name, source, words):
     with pytest.raises(BadInput, match=words):
         list(rows.read(tasks.find(name), source, "test"))
+
+
+def test_a_task_without_a_twin_says_so():
+    lonely = replace(tasks.find("sums"), world=None)
+    with pytest.raises(BadInput, match="the task sums: it has no twin in the small world"):
+        list(rows.read(lonely, "world:5", "test"))
 
 
 @pytest.mark.parametrize("value", [0, 1, "1", " 0 ", 1.0, True])
