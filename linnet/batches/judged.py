@@ -99,14 +99,13 @@ class JudgedRows(Drawn[Batch]):
     """Batches of judged answers without end, each once an epoch; the n-th is a pure function of (seed, n)."""
 
     def __init__(self, items: Sequence[JudgedIds], batch_size: int, seed: int, pad_id: int, mark: bool = False):
-        self.items, self.pad_id, self.mark = list(items), pad_id, mark
-        self.batch_size = batch_size
-        super().__init__(Cursor(len(self.items), batch_size, seed, {"judged": data_hash(self.items)}))
+        self.rows, self.pad_id, self.mark = list(items), pad_id, mark
+        super().__init__(Cursor(len(self.rows), batch_size, seed, {"judged": data_hash(self.rows)}))
 
     def batch(self, number: int) -> Batch:
         """Return the batch with this number (from 0), whatever was drawn before."""
         numbers = [item for _, items in self._cursor.items(number) for item in items.tolist()]
-        return judged_batch([self.items[number] for number in numbers], self.pad_id, self.mark)
+        return judged_batch([self.rows[number] for number in numbers], self.pad_id, self.mark)
 
 
 def unlike(judged: Iterable[Judged]) -> list[Judged]:

@@ -8,13 +8,16 @@ import numpy as np
 
 from linnet.artifacts import load_model
 from linnet.batches.batch import Batch
+from linnet.batches.judged import JudgedRows, as_written, balanced, encode, hold_out
 from linnet.batches.pairs import pair_batch
 from linnet.batches.prepare import Prepared
 from linnet.core.errors import BadInput
+from linnet.infer.judged_answers import FILES as OWN_ANSWERS
+from linnet.infer.judged_answers import read_judged
 from linnet.infer.own_pairs import FILES as OWN_PAIRS
 from linnet.text.chat import chats
 from linnet.text.tokenizer import Tokenizer
-from linnet.train.config import DPOConfig, PretrainConfig, SftConfig
+from linnet.train.config import DPOConfig, PretrainConfig, SftConfig, VerifierConfig
 from linnet.train.pairing import read_pair_sets
 from linnet.train.pretraining import drawn_once, read_corpus, with_tokenizer
 from linnet.train.tuning import read_talks
@@ -34,6 +37,15 @@ class Material:
     facts: tuple[tuple[str, str], ...] = ()
     numbers: dict[str, int] = field(default_factory=dict)
     lengths: tuple[str, str, Counter[int] | None] | None = None
+
+
+def material_of(cfg: PretrainConfig | SftConfig | DPOConfig | VerifierConfig) -> Material:
+    """Return what the recipe of these choices reads."""
+    if isinstance(cfg, VerifierConfig):
+        return judged_material(cfg)
+    if isinstance(cfg, DPOConfig):
+        return pair_material(cfg)
+    return tuning_material(cfg) if isinstance(cfg, SftConfig) else pretraining_material(cfg)
 
 
 def pretraining_material(cfg: PretrainConfig) -> Material:
@@ -91,6 +103,32 @@ def pair_material(cfg: DPOConfig) -> Material:
     )
     lengths = ("How long the answers are", "answers", sizes)
     return Material(", ".join(sources), tokenizer, 2 * count, batches, facts, {"pairs": len(pairs.items)}, lengths)
+
+
+def judged_material(cfg: VerifierConfig) -> Material:
+    """Return what `linnet verifier` reads: an answer a row, in which what is judged is shown as what is learned.
+
+    Answers of the model's own are read from the run's folder where they were made.
+    """
+    chats(cfg.parent)
+    model, tokenizer = load_model(cfg.parent)
+    made = sorted(cfg.out.glob(OWN_ANSWERS), key=lambda path: path.stat().st_mtime)
+    if cfg.candidates is None and not made:
+        raise BadInput(f"{cfg.out}: no {OWN_ANSWERS} there yet; linnet verifier makes them when it begins")
+    learn, held_out = hold_out(read_judged(cfg.candidates or made[-1]), cfg.held_out)
+    items, kept = encode(balanced(learn, cfg.seed) if cfg.balance else learn, tokenizer, model.config, cfg.blind)
+    batches = JudgedRows(items, cfg.batch_size, cfg.seed, tokenizer.pad_id, mark=True)
+    rows, found = drawn_once(cfg, batches)
+    right = sum(one.right for one in kept)
+    facts = (
+        ("Answers", f"{len(kept):,} to learn from, {right:,} of them right; {len(held_out):,} held out"),
+        ("Problems", f"{len({one.problem for one in kept}):,}, and none of them is held out"),
+    )
+    sizes = Counter(len(item.answer) for item in items)
+    name = str(cfg.candidates or made[-1])
+    numbers = {"right": right, "wrong": len(kept) - right}
+    written = (as_written(batch) for batch in found)
+    return Material(name, tokenizer, rows, written, facts, numbers, ("How long the answers are", "answers", sizes))
 
 
 def _longer(data: Prepared, context: int) -> int:

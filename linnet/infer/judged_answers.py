@@ -18,6 +18,7 @@ from linnet.tasks.rows import read
 from linnet.tasks.task import Example, Task
 from linnet.text.tokenizer import Tokenizer
 
+FILES = "candidates-*.jsonl"
 AT_ONCE = 64  # problems between two lines of log
 COLUMNS = ("question", "solution", "is_correct")  # those of GSM8K's published candidates
 

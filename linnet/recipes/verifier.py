@@ -4,43 +4,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
 from linnet.core.errors import BadInput
-from linnet.train.config import TuningConfig
+from linnet.train.config import VerifierConfig
 
 if TYPE_CHECKING:
     from linnet.model.decoder import Decoder
     from linnet.text.tokenizer import Tokenizer
-
-
-class VerifierConfig(TuningConfig):
-    """Choices of `linnet verifier`."""
-
-    task: str = "sums"
-    """Task whose problems are answered and graded."""
-    source: str = "world:1500"
-    """Where the problems come from: `world[:COUNT[:SEED]]`, a folder, a file or a hub name."""
-    split: str = "train"
-    """Split of the problems; of the small world validation has calculations that the parent did not train on."""
-    problems: int = Field(default=1500, ge=2)
-    """Most problems."""
-    answers: int = Field(default=8, ge=1, le=1024)
-    """Answers of the parent to each problem."""
-    temperature: float = Field(default=1.0, gt=0, le=100)
-    """Temperature of these answers."""
-    calculator: bool = False
-    """Let the parent use the calculator in them."""
-    candidates: Path | None = None
-    """File of judged answers instead: rows of question, solution, is_correct, as another run has or GSM8K's own."""
-    held_out: float = Field(default=0.2, gt=0, lt=1)
-    """Share of the problems kept out of training, with all of their answers, to measure on."""
-    balance: bool = True
-    """Learn from as many right as wrong answers."""
-    blind: bool = False
-    """Leave the problems out: the baseline of what can be told from an answer alone."""
-    out: Path = Path("runs/verifier")
-    """Run folder."""
 
 
 def main(cfg: VerifierConfig) -> Path:

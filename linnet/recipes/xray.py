@@ -2,14 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
-from linnet.core.config import Config, Positional
 from linnet.core.errors import BadInput
-from linnet.core.layers import option
-from linnet.train.config import DPOConfig, PretrainConfig, SftConfig
+from linnet.explain.config import XrayConfig, tuning_choices
 
 if TYPE_CHECKING:
     from linnet.explain.material import Material
@@ -17,60 +13,13 @@ if TYPE_CHECKING:
     from linnet.report.page import Section, TokenRow
 
 
-class XrayConfig(PretrainConfig):
-    """Choices of `linnet xray`: those of the recipe, and what to show."""
-
-    recipe: Annotated[Literal["pretrain", "sft", "dpo"], Positional()] = "pretrain"
-    """Whose rows to look into; all its options are taken, and `--config RUN` takes those of a run."""
-    parent: Annotated[Path | None, Positional()] = None
-    """For sft and dpo: run folder of the model to start from."""
-    data: str = "world"
-    """For sft: conversations, as `linnet sft` takes them."""
-    samples: int = 6
-    """For sft: as `linnet sft` takes it; nothing is sampled here."""
-    pairs: str = "world:8000"
-    """For dpo: pairs, as `linnet dpo` takes them."""
-    pairs_from: str = ""
-    """For dpo: as `linnet dpo` takes it; the pairs are read from its run folder."""
-    replies: int = 8
-    """For dpo: as `linnet dpo` takes it; no replies are made here."""
-    held_out_pairs: int = 500
-    """For dpo: as `linnet dpo` takes it."""
-    loss: str = "sigmoid"
-    """For dpo: as `linnet dpo` takes it, and as the four after it no matter for the rows."""
-    beta: float = 0.1
-    """For dpo: as `linnet dpo` takes it."""
-    gamma: float = 0.5
-    """For dpo: as `linnet dpo` takes it."""
-    label_smoothing: float = 0.0
-    """For dpo: as `linnet dpo` takes it."""
-    keep_reference: bool = True
-    """For dpo: as `linnet dpo` takes it."""
-    rows: int = Field(default=6, ge=1, le=1000)
-    """Rows on the page, from the first on; with them, the first row with each mistake."""
-    most_rows: int = Field(default=20_000, ge=1)
-    """Most rows to count."""
-    page: Path = Path("runs/xray")
-    """Folder of the page."""
-    json_output: bool = Field(default=False, alias="json")
-    """Print the counts and warnings as JSON."""
-
-
-TUNINGS: dict[str, type[SftConfig | DPOConfig]] = {"sft": SftConfig, "dpo": DPOConfig}
-OWN = {"recipe", "rows", "most_rows", "page", "json_output"}
-
-
 def main(cfg: XrayConfig) -> dict[str, Any] | None:
     """Write the page and return the counts; raises BadInput when nothing would be learned."""
     from linnet.core.console import logger
-    from linnet.explain.material import pair_material, pretraining_material, tuning_material
+    from linnet.explain.material import material_of
     from linnet.explain.xray import examine
 
-    if cfg.recipe == "pretrain":
-        material = pretraining_material(cfg)
-    else:
-        choices = tuning_choices(cfg)
-        material = pair_material(choices) if isinstance(choices, DPOConfig) else tuning_material(choices)
+    material = material_of(cfg if cfg.recipe == "pretrain" else tuning_choices(cfg))
     xray = examine(material.batches, material.tokenizer, cfg.most_rows, cfg.rows)
     page = write_xray_page(cfg, xray, material)
     warnings = xray.warnings()
@@ -82,20 +31,6 @@ def main(cfg: XrayConfig) -> dict[str, Any] | None:
         print(json.dumps({**numbers, "warnings": warnings}, indent=2, ensure_ascii=False))
         return None
     return {name.replace("_", " "): value for name, value in numbers.items()}
-
-
-def tuning_choices(cfg: XrayConfig) -> SftConfig | DPOConfig:
-    """Return what was chosen as the recipe would have it, with its own defaults; raises BadInput for more."""
-    kind, recipe = TUNINGS[cfg.recipe], cfg.recipe
-    if cfg.parent is None:
-        raise BadInput(f"name the model that is to be tuned: linnet xray {recipe} RUN")
-    untouched = {
-        name for name, default in PretrainConfig() if isinstance(default, Config) and getattr(cfg, name) == default
-    }
-    chosen = cfg.model_fields_set - OWN - untouched
-    if foreign := sorted(chosen - kind.model_fields.keys()):
-        raise BadInput(f"{option((foreign[0],))} is no choice of linnet {recipe}; leave it out")
-    return kind.build({name: getattr(cfg, name) for name in chosen}, where=f"xray {recipe}")
 
 
 def refuse_if_nothing_is_learned(xray: "Xray", page: Path) -> None:

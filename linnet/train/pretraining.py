@@ -7,6 +7,7 @@ import torch
 
 from linnet.batches.batch import Batch
 from linnet.batches.conversations import Conversations
+from linnet.batches.judged import JudgedRows
 from linnet.batches.packing import PackedRows
 from linnet.batches.prepare import Prepared, Source, prepare
 from linnet.batches.vocabulary import tokenizer_for
@@ -52,7 +53,9 @@ def learning(cfg: PretrainConfig) -> tuple[Objective, Callable[[int], float]]:
     return objective, partial(factor, cfg.schedule, total=cfg.steps)
 
 
-def drawn_once(cfg: TrainingConfig, batches: Windows | PackedRows | Conversations) -> tuple[int, Iterator[Batch]]:
+def drawn_once(
+    cfg: TrainingConfig, batches: Windows | PackedRows | Conversations | JudgedRows
+) -> tuple[int, Iterator[Batch]]:
     """Return how many rows a training draws before any comes again, and these rows in batches, in its order."""
     an_epoch = batches.windows_per_epoch if isinstance(batches, Windows) else len(batches.rows)
     drawn = 1 if cfg.overfit_one_batch else cfg.steps * cfg.accumulate

@@ -14,6 +14,7 @@ from linnet.recipes.xray import XrayConfig, refuse_if_nothing_is_learned
 from linnet.text.tokenizer import Tokenizer
 from linnet.train import loop, session
 from linnet.train.config import PretrainConfig
+from tests.recipes import tuned_runs
 from tests.report.test_page import Reader
 from tests.small_runs import command, refused
 
@@ -172,3 +173,65 @@ def test_pairs_are_shown_chosen_and_rejected_in_turn(tmp_path, capsys):
     assert "--corpus is no choice of linnet dpo" in capsys.readouterr().err
     assert linnet(["xray", "dpo"]) == 2
     assert linnet(["xray", "dpo", str(start), "--pairs", "none", "--pairs-from", "sums:5", "--out", str(tmp_path)]) == 2
+
+
+def test_judged_answers_are_shown_with_what_is_judged_as_learned(tmp_path, capsys):
+    from linnet.batches.judged import answer_ids
+    from linnet.infer.judged_answers import write_judged
+    from linnet.text.tokenizer import Tokenizer
+    from tests.judged_answers import judged_answers
+    from tests.recipes.chat_parents import parent
+
+    start, path = parent(tmp_path / "model"), tmp_path / "candidates-1.jsonl"
+    write_judged(path, judged_answers(40))
+    words = ["xray", "verifier", str(start), "--steps", "500", "--batch-size", "4", "--page", str(tmp_path / "page")]
+    capsys.readouterr()
+    assert linnet([*words, "--candidates", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["right"] == found["wrong"]
+    assert found["rows"] == found["stops_learned"] == found["right"] + found["wrong"]
+    for trouble in ("stops_not_learned", "padding_learned", "wrong_targets", "cut_short", "duplicate_rows"):
+        assert found[trouble] == 0
+    assert "none of them is held out" in (tmp_path / "page" / "index.html").read_text()
+    assert linnet([*words, "--out", str(tmp_path), "--json"]) == 0  # a run's own answers
+    assert json.loads(capsys.readouterr().out)["learned"] == found["learned"]
+    tokenizer = Tokenizer.load(start)
+    sizes = {len(answer_ids(tokenizer, one.problem, one.answer)[1]) for one in judged_answers(40)}
+    assert min(sizes) * found["rows"] <= found["learned"] <= max(sizes) * found["rows"]
+    assert linnet([*words, "--out", str(tmp_path / "none")]) == 2
+    assert "linnet verifier makes them when it begins" in capsys.readouterr().err
+
+
+@pytest.fixture
+def talks(tmp_path):
+    tuned_runs.save_base(tmp_path / "base")
+    return tuned_runs.write_talks(tmp_path / "talks.jsonl")
+
+
+def test_the_rows_of_a_tuning_are_looked_into(talks, tmp_path, capsys):
+    words = tuned_runs.command("sft", tmp_path / "base", talks, tmp_path / "run")
+    assert linnet(["xray", *words, "--page", str(tmp_path / "x"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["stops_learned"] == found["stretches"] == found["conversations"]
+    assert found["learned"] == 4 * found["conversations"]
+    for trouble in ("stops_not_learned", "cut_short", "wrong_targets", "teaching_nothing"):
+        assert found[trouble] == 0
+    page = (tmp_path / "x" / "index.html").read_text()
+    assert "what sft learns from" in page
+    assert "held out of" in page
+
+
+def test_the_choices_of_a_tuned_run_are_taken(talks, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(session, "matmul_limit", lambda *_: 1e11)
+    assert linnet(tuned_runs.command("sft", tmp_path / "base", talks, tmp_path / "run", "--steps", "2")) == 0
+    capsys.readouterr()
+    words = ["xray", "sft", "--config", str(tmp_path / "run"), "--page", str(tmp_path / "x"), "--json"]
+    assert linnet(words) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 8
+
+
+def test_what_is_no_choice_of_sft_is_one_line(talks, tmp_path, capsys):
+    words = ["xray", "sft", str(tmp_path / "base"), "--data", str(talks), "--page", str(tmp_path / "x")]
+    assert "--corpus is no choice of linnet sft" in refused(capsys, [*words, "--corpus", "world"])
+    assert "--model is no choice of linnet sft" in refused(capsys, [*words, "--model.num-layers", "2"])
+    assert "name the model that is to be tuned" in refused(capsys, ["xray", "sft", "--data", str(talks)])

@@ -1,0 +1,87 @@
+"""The choices of `linnet xray`: those of every recipe whose rows it shows; no torch here, since `--help` reads it."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from linnet.core.config import Config, Positional
+from linnet.core.errors import BadInput
+from linnet.core.layers import option
+from linnet.train.config import DPOConfig, PretrainConfig, SftConfig, VerifierConfig
+
+
+class XrayConfig(PretrainConfig):
+    """Choices of `linnet xray`: those of the recipe, and what to show."""
+
+    recipe: Annotated[Literal["pretrain", "sft", "dpo", "verifier"], Positional()] = "pretrain"
+    """Whose rows to look into; all its options are taken, and `--config RUN` takes those of a run."""
+    parent: Annotated[Path | None, Positional()] = None
+    """For sft, dpo and verifier: run folder of the model to start from."""
+    data: str = "world"
+    """For sft: conversations, as `linnet sft` takes them."""
+    samples: int = 6
+    """For sft: as `linnet sft` takes it; nothing is sampled here."""
+    pairs: str = "world:8000"
+    """For dpo: pairs, as `linnet dpo` takes them."""
+    pairs_from: str = ""
+    """For dpo: as `linnet dpo` takes it; the pairs are read from its run folder."""
+    replies: int = 8
+    """For dpo: as `linnet dpo` takes it; no replies are made here."""
+    held_out_pairs: int = 500
+    """For dpo: as `linnet dpo` takes it."""
+    loss: str = "sigmoid"
+    """For dpo: as `linnet dpo` takes it, and as the four after it no matter for the rows."""
+    beta: float = 0.1
+    """For dpo: as `linnet dpo` takes it."""
+    gamma: float = 0.5
+    """For dpo: as `linnet dpo` takes it."""
+    label_smoothing: float = 0.0
+    """For dpo: as `linnet dpo` takes it."""
+    keep_reference: bool = True
+    """For dpo: as `linnet dpo` takes it."""
+    candidates: Path | None = None
+    """For verifier: judged answers, as `linnet verifier` takes them; by default those in its run folder."""
+    balance: bool = True
+    """For verifier: as `linnet verifier` takes it."""
+    blind: bool = False
+    """For verifier: as `linnet verifier` takes it."""
+    task: str = "sums"
+    """For verifier: as `linnet verifier` takes it, and as the five after it no matter for the rows."""
+    source: str = "world:1500"
+    """For verifier: as `linnet verifier` takes it."""
+    problems: int = 1500
+    """For verifier: as `linnet verifier` takes it."""
+    answers: int = 8
+    """For verifier: as `linnet verifier` takes it."""
+    temperature: float = 1.0
+    """For verifier: as `linnet verifier` takes it."""
+    calculator: bool = False
+    """For verifier: as `linnet verifier` takes it."""
+    rows: int = Field(default=6, ge=1, le=1000)
+    """Rows on the page, from the first on; with them, the first row with each mistake."""
+    most_rows: int = Field(default=20_000, ge=1)
+    """Most rows to count."""
+    page: Path = Path("runs/xray")
+    """Folder of the page."""
+    json_output: bool = Field(default=False, alias="json")
+    """Print the counts and warnings as JSON."""
+
+
+Tuning = SftConfig | DPOConfig | VerifierConfig
+TUNINGS: dict[str, type[Tuning]] = {"sft": SftConfig, "dpo": DPOConfig, "verifier": VerifierConfig}
+OWN = {"recipe", "rows", "most_rows", "page", "json_output"}
+
+
+def tuning_choices(cfg: XrayConfig) -> Tuning:
+    """Return what was chosen as the recipe would have it, with its own defaults; raises BadInput for more."""
+    kind, recipe = TUNINGS[cfg.recipe], cfg.recipe
+    if cfg.parent is None:
+        raise BadInput(f"name the model that is to be tuned: linnet xray {recipe} RUN")
+    untouched = {
+        name for name, default in PretrainConfig() if isinstance(default, Config) and getattr(cfg, name) == default
+    }
+    chosen = cfg.model_fields_set - OWN - untouched
+    if foreign := sorted(chosen - kind.model_fields.keys()):
+        raise BadInput(f"{option((foreign[0],))} is no choice of linnet {recipe}; leave it out")
+    return kind.build({name: getattr(cfg, name) for name in chosen}, where=f"xray {recipe}")
