@@ -124,12 +124,15 @@ def folder_of(task: Task, data: str) -> str | None:
 
 
 def material(cfg: EvaluateConfig, task: Task, source: str) -> Material:
-    """Read the rows that are asked, and those that the baselines learn from where there are any."""
+    """Read the rows that are asked, and others that the baselines learn from where there are any."""
     split = measured_split(task, source)
-    examples = list(task.examples(islice(read(task, source, split), cfg.rows)))
+    rows = task.examples(read(task, source, split))
+    examples = list(islice(rows, cfg.rows))
+    learning = f"world:{TRAIN_ROWS}:{world_options(source)[2]}" if is_world(source) else source
     train: list[Example] = []
-    if split != "train":
-        learning = f"world:{TRAIN_ROWS}:{world_options(source)[2]}" if is_world(source) else source
+    if split == "train" or Path(source).is_file():  # there is no other split: the rows that are not asked
+        train = list(islice(rows, TRAIN_ROWS))
+    else:
         try:
             train = list(task.examples(islice(read(task, learning, "train"), TRAIN_ROWS)))
         except BadInput as error:

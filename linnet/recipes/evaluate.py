@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 FILE = "evaluation.json"
 # The columns of a suite's table that fit a screen.
-VERDICTS = ("against_before", "against_first")
 SHORT = ("run", "task", "metric", "value", "low", "high", "n", "best_baseline", "baseline", "beats_it")
+VERDICTS = ("against_before", "against_first")  # of two runs or more
 
 
 def main(cfg: EvaluateConfig) -> None:
@@ -73,20 +73,8 @@ def ask_suite(cfg: EvaluateConfig) -> None:
     if cfg.json_output:
         print(json.dumps(table, indent=2, ensure_ascii=False))
         return
-    short = (
-        "run",
-        "task",
-        "metric",
-        "value",
-        "low",
-        "high",
-        "n",
-        "best_baseline",
-        "baseline",
-        "beats_it",
-        "against_first",
-    )
-    print(text_table([{name: row[name] for name in short} for row in rows]))
+    columns = SHORT if len(cfg.runs) == 1 else (*SHORT, *VERDICTS)
+    print(text_table([{name: row[name] for name in columns} for row in rows]))
     main = {(row["run"], row["task"]): row["protocol"] for row in reversed(rows)}
     print(*(f"{run}, {task}: {how}" for (run, task), how in reversed(main.items())), f"all of it: {out}", sep="\n")
 

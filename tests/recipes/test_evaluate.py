@@ -111,3 +111,36 @@ def test_a_run_is_needed_and_must_say_its_corpus(home, capsys):
     (home / "a" / "config.json").unlink()
     assert main(["evaluate", run]) == 2
     assert "name a text with --corpus" in capsys.readouterr().err
+
+
+def test_a_suite_is_asked_and_left_in_a_folder(home, capsys, monkeypatch):
+    monkeypatch.setattr("linnet.evals.suite_run.TRAIN_ROWS", 40)
+    runs = [make_run(home, name, "world/facts:40", seed) for seed, name in enumerate("ab")]
+    words = ["--suite", "facts,sentiment", "--rows", "4", "--csv", str(home / "table.csv"), "--device", "cpu"]
+    assert main(["evaluate", *runs, *words]) == 0
+    out = capsys.readouterr().out
+    assert all(part in out for part in ("against_before", "exact match", "macro F1", "nearest", "plain prompt"))
+    suite = home / "a" / "suite"
+    assert {path.name for path in suite.iterdir()} == {"table.json", "table.csv", "table.svg", "mistakes.md", "replies"}
+    assert (home / "table.csv").read_text() == (suite / "table.csv").read_text()
+    assert "sentiment: accuracy" in (suite / "table.svg").read_text()
+    assert not (home / "a" / "evaluation.json").exists()  # tasks are asked instead of text being measured
+    assert main(["evaluate", runs[0], *words, "--out", str(home / "elsewhere"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found == json.loads((home / "elsewhere" / "table.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--suite", "sumz"], 'no task "sumz"'),
+        (["--suite", "sums", "--data", "/nowhere"], "holds no folder gsm8k"),
+        (["--suite", "real"], "give --data FOLDER"),
+        (["--suite", "facts", "--rows", "0"], "rows"),
+    ],
+)
+def test_a_bad_suite_is_one_line_and_exit_code_2(home, capsys, words, said, monkeypatch):
+    monkeypatch.setattr("linnet.evals.suite_run.TRAIN_ROWS", 20)
+    run = make_run(home, "a", str(home / "corpus.txt"), 1)
+    assert main(["evaluate", run, *words]) == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
