@@ -119,7 +119,7 @@ def test_a_suite_is_asked_and_left_in_a_folder(home, capsys, monkeypatch):
     words = ["--suite", "facts,sentiment", "--rows", "4", "--csv", str(home / "table.csv"), "--device", "cpu"]
     assert main(["evaluate", *runs, *words]) == 0
     out = capsys.readouterr().out
-    assert all(part in out for part in ("against_before", "exact match", "macro F1", "nearest", "plain prompt"))
+    assert all(part in out for part in ("against_before", "exact match", "macro F1", "best_baseline", "plain prompt"))
     suite = home / "a" / "suite"
     assert {path.name for path in suite.iterdir()} == {"table.json", "table.csv", "table.svg", "mistakes.md", "replies"}
     assert (home / "table.csv").read_text() == (suite / "table.csv").read_text()
