@@ -77,6 +77,14 @@ def test_a_wrong_choice_that_is_wrong_by_length_too_keeps_its_own_category():
         assert (outcome.grade.score, outcome.grade.category) == (0.0, wrong)
 
 
+def test_a_category_of_the_tasks_own_stays_where_only_the_length_was_wrong():
+    tokens = bpe()
+    net = chain(tokens, "the bird sang")  # which finds every letter of these labels alike
+    [outcome] = measure(net, tokens, tasks.find("liar"), [asked(" true", " barely-true", gold=1)], begin=False)
+    assert (outcome.picked, outcome.picked_by_length) == (0, 1)
+    assert outcome.grade.category == "barely-true called true"
+
+
 def test_a_cloze_is_right_when_the_model_would_write_it():
     tokens = bpe()
     net = chain(tokens, "the bird sang")
