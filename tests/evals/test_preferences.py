@@ -71,6 +71,7 @@ def test_a_model_that_only_knows_lengths_is_found_out():
     equal = scores([[-1.0, -2.0]], [[0.0, 0.0]], [[3, 3]]).numbers(SIGMOID)
     assert equal["rule_of_length_accuracy"] == 0.5
     assert equal["margin_length_correlation"] is None
+    assert equal["accuracy_where_length_does_not_help_of"] == 1
     nowhere = scores([[-1.0, -2.0]], [[0.0, 0.0]], [[2, 3]]).numbers(SIGMOID)
     assert nowhere["accuracy_where_length_does_not_help_of"] == 0
     assert "accuracy_where_length_does_not_help" not in nowhere

@@ -71,6 +71,14 @@ def test_the_same_seed_and_weights_give_the_same_replies(tokenizer):
     assert seed_of(0, 1) != seed_of(1, 0)
 
 
+def test_a_question_that_comes_again_gets_other_dice(tokenizer, monkeypatch):
+    monkeypatch.setattr(f"{__name__}.EXAMPLES", EXAMPLES[:1])
+    _, rollouts = made(tokenizer, prompts=1)
+    first, second = rollouts.next(), rollouts.next()
+    assert first.rows.ids[0, :10].tolist() == second.rows.ids[0, :10].tolist()
+    assert not same(first, second)
+
+
 def test_the_replies_are_those_of_the_weights_of_the_moment(tokenizer):
     model, rollouts = made(tokenizer)
     _, untouched = made(tokenizer)
