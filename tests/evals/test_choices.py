@@ -80,9 +80,9 @@ def test_a_wrong_choice_that_is_wrong_by_length_too_keeps_its_own_category():
 def test_a_category_of_the_tasks_own_stays_where_only_the_length_was_wrong():
     tokens = bpe()
     net = chain(tokens, "the bird sang")  # which finds every letter of these labels alike
-    [outcome] = measure(net, tokens, tasks.find("liar"), [asked(" true", " barely-true", gold=1)], begin=False)
+    [outcome] = measure(net, tokens, tasks.find("liar"), [asked(" false", " barely-true", gold=1)], begin=False)
     assert (outcome.picked, outcome.picked_by_length) == (0, 1)
-    assert outcome.grade.category == "barely-true called true"
+    assert outcome.grade.category == "barely-true called false"
 
 
 def test_a_cloze_is_right_when_the_model_would_write_it():
