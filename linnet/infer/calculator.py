@@ -5,9 +5,9 @@ to the model.
 """
 
 import re
-from collections.abc import Sequence
 
 from linnet.core.calculator import MOST_LETTERS, answer
+from linnet.core.errors import BadInput
 from linnet.text.tokenizer import Tokenizer
 
 CLOSE = ">>"
@@ -52,14 +52,11 @@ def ids_after(tokenizer: Tokenizer, before: str, text: str) -> list[int]:
 
     Empty where the tokenizer cannot write just this text.
     """
-    both = tokenizer.encode(before + text)
-    for place in range(1, len(both)):
-        head = _bytes_of(tokenizer, both[:place])
-        if head.lstrip(b" ") == before.encode() and _bytes_of(tokenizer, both[place:]) == text.encode():
-            return both[place:]
-    alone = tokenizer.encode(text)
-    return alone if _bytes_of(tokenizer, alone) == text.encode() else []
-
-
-def _bytes_of(tokenizer: Tokenizer, ids: Sequence[int]) -> bytes:
-    return b"".join(tokenizer.token_bytes(id) for id in ids)
+    try:
+        both, alone = tokenizer.encode(before + text), tokenizer.encode(text)
+    except BadInput:  # an alphabet that lacks a digit
+        return []
+    for ids in (*(both[place:] for place in range(1, len(both))), alone):
+        if b"".join(tokenizer.token_bytes(id) for id in ids) == text.encode():
+            return ids
+    return []

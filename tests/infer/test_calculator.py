@@ -141,3 +141,11 @@ def test_where_there_is_no_calculator():
     tokenizer = bpe()
     with pytest.raises(BadInput, match="no calculator"):
         beam_texts(network(vocab_size=tokenizer.vocab_size), tokenizer, "the", TOOL, width=2)
+
+
+def test_a_tokenizer_that_cannot_write_an_answer_puts_nothing_in():
+    for alphabet, first in (("<<6*7=", None), ("<<6*7= 0123456789>", "4")):
+        tokenizer = Tokenizer.train_characters([alphabet])
+        calls = CalculatorCalls(tokenizer)
+        feed(calls, *tokenizer.encode("<<6*7="))
+        assert calls.forced == (None if first is None else tokenizer.encode(first)[0])
