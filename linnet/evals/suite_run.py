@@ -124,21 +124,39 @@ def folder_of(task: Task, data: str) -> str | None:
 
 
 def material(cfg: EvaluateConfig, task: Task, source: str) -> Material:
-    """Read the rows that are asked, and others that the baselines learn from where there are any."""
-    split = measured_split(task, source)
+    """Read the rows that are asked, and others that the baselines learn from.
+
+    These are training rows; where a set has no other split, the rows after those asked.
+    """
+    split = _split(task, source)
     rows = task.examples(read(task, source, split))
     examples = list(islice(rows, cfg.rows))
-    learning = f"world:{TRAIN_ROWS}:{world_options(source)[2]}" if is_world(source) else source
-    train: list[Example] = []
-    if split == "train" or Path(source).is_file():  # there is no other split: the rows that are not asked
-        train = list(islice(rows, TRAIN_ROWS))
-    else:
-        try:
-            train = list(task.examples(islice(read(task, learning, "train"), TRAIN_ROWS)))
-        except BadInput as error:
-            logger.info("%s: no rows for the baselines to learn from (%s)", task.name, error)
+    train = list(islice(_training_rows(task, source, split) or rows, TRAIN_ROWS))
     logger.info("%s: %d rows, baselines learn from %d", task.name, len(examples), len(train))
     return Material.build(task, source, split, train, examples)
+
+
+def _split(task: Task, source: str) -> str:
+    """Return the split that is asked: the published one, or where it is not there the only one."""
+    split = measured_split(task, source)
+    try:
+        next(read(task, source, split))
+    except BadInput as error:
+        logger.info("%s: the rows are those of the split train (%s)", task.name, error)
+        return "train"
+    return split
+
+
+def _training_rows(task: Task, source: str, asked: str) -> Iterator[Example] | None:
+    """Return the examples of the split train, None where there is none beside the one that is asked."""
+    if asked == "train" or Path(source).is_file():
+        return None
+    place = f"world:{TRAIN_ROWS}:{world_options(source)[2]}" if is_world(source) else source
+    try:
+        next(read(task, place, "train"))
+    except BadInput:
+        return None
+    return task.examples(read(task, place, "train"))
 
 
 class Looked:

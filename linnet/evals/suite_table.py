@@ -14,6 +14,7 @@ from linnet.evals.table import Value
 from linnet.evals.trivial import Trivial, baselines
 from linnet.tasks.task import Example, Task
 
+DESCRIBING = ("distinct-2", "repetition-4")  # what replies are like; nobody is better at that
 SHOWN = 3  # wrong examples of each category in mistakes.md
 CONTAMINATED = ("", "overlap", "exact")
 
@@ -148,7 +149,7 @@ def _said(trivial: Trivial) -> list[str]:
 def _beside(measure: Measure, trivial: Mapping[str, Measure]) -> dict[str, Any]:
     """Return the baselines' numbers, which one is best, and whether the measure is better than it."""
     values = {name: one.value for name, one in trivial.items()}
-    if not values:
+    if not values or measure.name in DESCRIBING:
         return {"baselines": {}, "best_baseline": None, "against_baseline": None}
     best = (max if measure.higher_is_better else min)(values, key=lambda name: values[name])
     against = asdict(measure.against(trivial[best]))

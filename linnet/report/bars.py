@@ -13,7 +13,7 @@ from linnet.core.files import write_atomic
 from linnet.report.svg import COLORS
 
 NAME = "table.svg"
-WIDTH, LABELS, NUMBERS = 640, 170, 130  # of the picture, of the runs' names, of the numbers at the right
+WIDTH, LABELS, NUMBERS = 660, 170, 150  # of the picture, of the runs' names, of the numbers at the right
 BAR, GAP, HEADING = 14, 6, 30
 MOST_LETTERS = 26
 Row = Mapping[str, Any]
