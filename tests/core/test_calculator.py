@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from linnet.core.calculator import MOST_LETTERS, CannotCompute, answer, calculate, written
 
-SECONDS = 0.05
+SECONDS = 0.05  # of the processor: on a busy machine the clock runs on while nothing is done
 
 LONG = {
     "nested": "(" * 10**5 + "1" + ")" * 10**5,
@@ -55,10 +55,10 @@ def test_at_least_two_hundred_hostile_expressions_are_refused_at_once_for_one_re
     assert len(REFUSED) >= 200
     assert len(set(REFUSED)) == len(REFUSED)
     for expression in REFUSED:
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(CannotCompute) as error:
             calculate(expression)
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         assert seconds < SECONDS, f"{expression[:40]!r}: {seconds:.3f} s"
         assert 0 < len(str(error.value)) < 120, expression[:40]
         assert "\n" not in str(error.value)
@@ -67,9 +67,9 @@ def test_at_least_two_hundred_hostile_expressions_are_refused_at_once_for_one_re
 
 def test_noise_is_refused_or_answered_at_once():
     for expression in generated(2000):
-        start = time.perf_counter()
+        start = time.process_time()
         found = answer(expression)
-        assert time.perf_counter() - start < SECONDS, repr(expression)
+        assert time.process_time() - start < SECONDS, repr(expression)
         assert found is None or found.lstrip("-").replace(".", "", 1).isdigit()
 
 
@@ -152,9 +152,9 @@ def test_how_values_are_written(value, text):
 def test_the_longest_expression_takes_no_time():
     expression = "+".join(["(9**9/7)"] * 22)
     assert len(expression) <= MOST_LETTERS
-    start = time.perf_counter()
+    start = time.process_time()
     answer(expression)
-    assert time.perf_counter() - start < SECONDS
+    assert time.process_time() - start < SECONDS
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
