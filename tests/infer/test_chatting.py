@@ -100,6 +100,13 @@ def test_a_full_context_drops_the_oldest_turns_and_keeps_the_system(polite, toke
     assert max(len(render(tokenizer, [], True).ids) for _ in seen) < 56
 
 
+def test_a_conversation_never_begins_with_a_reply(polite, tokenizer):
+    chat = Chat(polite, tokenizer, SamplingConfig(temperature=0, max_tokens=8))
+    chat.messages = [Message("user", "x" * 36), Message("assistant", "a")]
+    "".join(chat.say("b"))
+    assert chat.dropped == 2, "without the first question there would be room for its reply"
+
+
 def test_there_is_always_room_for_a_reply(polite, tokenizer):
     chat = Chat(polite, tokenizer, SamplingConfig(temperature=0, max_tokens=4000))
     assert "".join(chat.say("hello")) == "café"
