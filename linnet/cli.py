@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # In the order of a model's life. No recipe is imported before it is asked for, so that --help is quick.
 COMMANDS = {
-    "quickstart": "From nothing to a small model that writes stories, and a page about it.",
+    "quickstart": "From nothing to a small model that answers, and a page about its life.",
     "world": "Show or export the built-in small world that models learn here.",
     "tokenizer": "Train a tokenizer on a text, or load GPT-2's.",
     "xray": "Look through a training set, token by token, before training on it.",

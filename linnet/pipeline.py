@@ -2,90 +2,160 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
-from linnet.core.config import Config
+from linnet.core.config import Config, OptionalInt, Unlisted
 from linnet.core.console import logger
 from linnet.core.errors import BadInput
+from linnet.evals.config import EvaluateConfig
 from linnet.presets import tiny
-from linnet.recipes.evaluate import EvaluateConfig
-from linnet.recipes.pretrain import PretrainConfig
+from linnet.recipes.dpo import DPOConfig
+from linnet.recipes.search import SearchConfig
 from linnet.recipes.tokenizer import TokenizerConfig
+from linnet.recipes.verifier import VerifierConfig
+from linnet.train.config import PretrainConfig, SftConfig
+
+C = TypeVar("C", bound=Config)
+STAGES = ("tokenizer", "pretrain", "sft", "dpo", "verifier", "search", "writing", "tasks")
+SUITE = ("sums", "sentiment", "summaries", "preferences", "instructions", "facts")
+BEFORE = Path("before")  # stands for the stage before, whose folder is known once --out is
+
+
+def _tiny(cls: type[C], stage: str, **before: Path) -> C:
+    return cls.build({**before, **tiny()[stage]}, where=f"preset tiny, {stage}")
 
 
 class QuickstartConfig(Config):
-    """Choices of `linnet quickstart`."""
+    """Choices of `linnet quickstart`; those of its stages are set by `--preset`, or by a `--config` file."""
 
-    pretrain: PretrainConfig = PretrainConfig.build(tiny()["pretrain"], where="preset tiny")
-    """The training; its corpus and vocabulary are also the tokenizer's."""
+    tokenizer_corpus: str = "world:20000"
+    """Text whose words the tokenizer learns: of all kinds, as the later stages need them."""
+    pretrain: Annotated[PretrainConfig, Unlisted()] = _tiny(PretrainConfig, "pretrain")
+    """Learning to write."""
+    sft: Annotated[SftConfig, Unlisted()] = _tiny(SftConfig, "sft", parent=BEFORE)
+    """Learning to answer."""
+    dpo: Annotated[DPOConfig, Unlisted()] = _tiny(DPOConfig, "dpo", parent=BEFORE)
+    """Learning which answer is better."""
+    verifier: Annotated[VerifierConfig, Unlisted()] = _tiny(VerifierConfig, "verifier", parent=BEFORE)
+    """Learning to judge answers."""
+    search: Annotated[SearchConfig, Unlisted()] = _tiny(SearchConfig, "search", run=BEFORE)
+    """Spending compute at test time."""
+    suite: tuple[str, ...] = SUITE
+    """Tasks that every model is asked; the first is also searched."""
+    rows: int = Field(default=400, ge=2, le=100_000)
+    """Held-out rows that are asked of each task."""
     stories: int = Field(default=200, ge=1, le=100_000)
     """Stories that are sampled and checked."""
     temperature: float = Field(default=0.1, ge=0, le=100)
     """Temperature of these stories."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Seed of every stage."""
+    device: str = "auto"
+    """Where to compute: auto, cpu, cuda, cuda:1, mps."""
+    threads: OptionalInt = Field(default=None, ge=1)
+    """CPU threads; none leaves the choice to torch."""
     out: Path = Path("runs/quickstart")
     """Folder of the stages' run folders and of the page."""
 
 
 def main(cfg: QuickstartConfig) -> dict[str, Any]:
-    """Make the tokenizer, the model, its evaluation and the page; return what came out."""
+    """Make tokenizer, model, chat, preferences, judge, search, measures and the page; return what came out."""
     from linnet.core.run import Run
-    from linnet.recipes import pretrain, tokenizer
+    from linnet.recipes import dpo, pretrain, search, sft, tokenizer, verifier
     from linnet.report.life import write_life_page
 
-    folders = {name: cfg.out / name for name in ("tokenizer", "pretrain", "evaluation")}
-    corpus, size = cfg.pretrain.corpus, cfg.pretrain.vocab_size
-    asked = TokenizerConfig(corpus=corpus, vocab_size=size, out=folders["tokenizer"])
-    stage("tokenizer", folders, asked, tokenizer.main)
-    training = cfg.pretrain.but(
-        tokenizer=str(folders["tokenizer"]), seed=cfg.seed, out=folders["pretrain"], resume=True
-    )
-    stage("pretrain", folders, training, pretrain.main)
-    measuring = EvaluateConfig(
-        runs=(folders["pretrain"],),
-        baselines=True,
-        writing=cfg.stories,
-        temperature=cfg.temperature,
-        seed=cfg.seed,
-        device=cfg.pretrain.device,
-        threads=cfg.pretrain.threads,
-    )
-    stage("evaluation", folders, measuring, lambda chosen: measure(chosen, folders["evaluation"]))
-    measured = Run.result(folders["evaluation"])
-    page = write_life_page(cfg.out, folders, measured)
+    at = {name: cfg.out / name for name in STAGES}
+    machine: dict[str, Any] = {"seed": cfg.seed, "device": cfg.device, "threads": cfg.threads}
+    training = {**machine, "resume": True}
+
+    words = TokenizerConfig(corpus=cfg.tokenizer_corpus, vocab_size=cfg.pretrain.vocab_size, out=at["tokenizer"])
+    stage(at["tokenizer"], words, tokenizer.main)
+    learning = cfg.pretrain.but(tokenizer=str(at["tokenizer"]), out=at["pretrain"], **training)
+    stage(at["pretrain"], learning, pretrain.main)
+    answering = cfg.sft.but(parent=at["pretrain"], out=at["sft"], **training)
+    stage(at["sft"], answering, sft.main)
+    preferring = cfg.dpo.but(parent=at["sft"], out=at["dpo"], **training)
+    stage(at["dpo"], preferring, dpo.main)
+    judging = cfg.verifier.but(parent=at["dpo"], out=at["verifier"], **training)
+    stage(at["verifier"], judging, verifier.main)
+    tries = {"task": cfg.suite[0], "problems": cfg.rows}
+    trying = cfg.search.but(run=at["dpo"], verifier=at["verifier"], out=at["search"], **tries, **machine)
+    stage(at["search"], trying, search.main)
+    stories = {"writing": cfg.stories, "temperature": cfg.temperature}
+    writing = EvaluateConfig(runs=(at["pretrain"],), baselines=True, out=at["writing"], **stories, **machine)
+    stage(at["writing"], writing, measure_writing)
+    models = (at["pretrain"], at["sft"], at["dpo"])
+    asking = EvaluateConfig(runs=models, suite=cfg.suite, rows=cfg.rows, out=at["tasks"], **machine)
+    stage(at["tasks"], asking, measure_tasks)
+
+    gained = stages_gained(at, cfg.suite[0])
+    page = write_life_page(cfg.out, at, gained, cfg.suite[0])
+    measured = Run.result(at["writing"])
     return {
         "page": str(page),
-        "model": str(folders["pretrain"]),
+        "model": str(at["dpo"]),
         "held-out bits per byte": measured["held_out"]["bits_per_byte"],
         "consistent stories": measured["writing"]["share"],
-        "try next": f'linnet generate {folders["pretrain"]} --prompt "One sunny day, Mira"',
+        **{f"{cfg.suite[0]}, {row['stage']}": round(row["value"], 4) for row in gained},
+        "try next": f"linnet chat {at['dpo']}",
     }
 
 
-def stage(name: str, folders: dict[str, Path], cfg: Any, work: Callable[[Any], Any]) -> None:
+def stage(folder: Path, cfg: Any, work: Callable[[Any], Any]) -> None:
     """Run a stage unless its folder holds it finished; raises BadInput when that was made with other choices."""
     from linnet.core.run import Run, differences
 
-    folder = folders[name]
     if not Run.finished(folder):
-        logger.info("%s: begins", name)
+        logger.info("%s: begins", folder.name)
         work(cfg)
         return
     # The vocabulary of the model is known only once the tokenizer is there; what was saved has it filled in.
-    found = [line for line in differences(folder, cfg, name) if not line.startswith("model.vocab_size")]
+    found = [line for line in differences(folder, cfg, folder.name) if not line.startswith("model.vocab_size")]
     if found:
         raise BadInput(f"{folder}: was made otherwise ({'; '.join(found[:3])}); choose another --out")
-    logger.info("%s: finished before, skipped", name)
+    logger.info("%s: finished before, skipped", folder.name)
 
 
-def measure(cfg: EvaluateConfig, out: Path) -> None:
-    """Evaluate a run into a run folder of its own."""
+def measure_writing(cfg: EvaluateConfig) -> None:
+    """Measure the pretrained model's held-out loss and stories into a run folder."""
     from linnet.core.run import Run
     from linnet.recipes.evaluate import evaluate
 
-    with Run.start(out, cfg, "evaluation", parents=cfg.runs, track="none") as run:
+    assert cfg.out is not None
+    with Run.start(cfg.out, cfg, "writing", parents=cfg.runs, track="none") as run:
         result, _, _ = evaluate(cfg, cfg.runs[0], is_first=True)
         run.finish(**result)
+
+
+def measure_tasks(cfg: EvaluateConfig) -> None:
+    """Ask every model the tasks of the suite, into a run folder."""
+    from linnet.core.run import Run
+    from linnet.evals.suite_run import run_suite
+    from linnet.report.bars import write_picture
+
+    assert cfg.out is not None
+    with Run.start(cfg.out, cfg, "tasks", parents=cfg.runs, track="none") as run:
+        table = run_suite(cfg, cfg.out)
+        write_picture(cfg.out, table["rows"])
+        run.finish(rows=table["rows"], contamination=table["contamination"])
+
+
+def stages_gained(at: dict[str, Path], task: str) -> list[dict[str, Any]]:
+    """Return what each stage gained at a task: base, SFT, DPO, a majority of tries, the verifier's vote among them."""
+    from linnet.evals.gains import gains
+
+    return gains([life_scores(at, task)])
+
+
+def life_scores(at: dict[str, Path], task: str) -> list[Any]:
+    """Return for each stage of a life its name, the questions of a task and the scores."""
+    from linnet.evals.gains import of_replies, of_tries
+    from linnet.infer.search import majority, weighted
+
+    replies = at["tasks"] / "replies"
+    models = {"base": "pretrain", "SFT": "sft", "DPO": "dpo"}
+    asked = [(name, of_replies(replies / f"{run}-{task}.jsonl")) for name, run in models.items()]
+    tries = at["search"] / "tries.jsonl"
+    return [*asked, ("majority vote", of_tries(tries, majority)), ("verifier's vote", of_tries(tries, weighted))]

@@ -6,6 +6,8 @@ import pytest
 
 from linnet.cli import main as linnet
 from linnet.core.run import Run
+from linnet.evals.gains import gains
+from linnet.pipeline import STAGES, life_scores
 
 
 @pytest.fixture(scope="module")
@@ -19,16 +21,16 @@ def life(tmp_path_factory):
 
 
 def words(out, *more):
-    return ["quickstart", "--preset", "nano", "--out", str(out), "--pretrain.threads", "1", *more]
+    return ["quickstart", "--preset", "nano", "--out", str(out), "--threads", "1", *more]
 
 
 def test_every_stage_is_finished_and_the_page_is_there(life, capsys):
-    for name in ("tokenizer", "pretrain", "evaluation"):
+    for name in STAGES:
         assert Run.finished(life / name), name
     page = (life / "index.html").read_text()
-    for piece in ("Held-out bits per byte", "Consistent stories", "gzip", "5-gram", "linnet generate"):
+    for piece in ("Held-out bits per byte", "Consistent stories", "gzip", "5-gram", "linnet chat", "What each stage"):
         assert piece in page
-    measured = Run.result(life / "evaluation")
+    measured = Run.result(life / "writing")
     assert 0 < measured["held_out"]["bits_per_byte"] < 8
     assert measured["writing"]["stories"] == 8
     assert measured["baselines"][-1]["writing"]["stories"] == 8
@@ -37,23 +39,37 @@ def test_every_stage_is_finished_and_the_page_is_there(life, capsys):
 
 
 def test_the_evaluation_is_of_this_model_and_this_tokenizer(life):
-    record = json.loads((life / "evaluation" / "record.json").read_text())
+    record = json.loads((life / "writing" / "record.json").read_text())
     assert list(record["parents"]) == [str(life / "pretrain")]
+
+
+def test_each_stage_goes_on_from_the_one_before(life):
+    parents = {"sft": "pretrain", "dpo": "sft", "verifier": "dpo"}
+    for name, parent in parents.items():
+        record = json.loads((life / name / "record.json").read_text())
+        assert list(record["parents"]) == [str(life / parent)]
+
+
+def test_all_stages_were_asked_the_same_questions(life):
+    found = gains([life_scores({name: life / name for name in STAGES}, "facts")])
+    assert [row["stage"] for row in found] == ["base", "SFT", "DPO", "majority vote", "verifier's vote"]
+    assert all(0 <= row["low"] <= row["value"] <= row["high"] <= 1 for row in found)
+    assert all(row["gain"] is not None for row in found[1:])
 
 
 def test_a_second_time_everything_is_skipped(life, capsys):
     before = {path: path.stat().st_mtime_ns for path in life.glob("*/result.json")}
     assert linnet(words(life)) == 0
-    assert capsys.readouterr().err.count("skipped") == 3
+    assert capsys.readouterr().err.count("skipped") == len(STAGES)
     assert {path: path.stat().st_mtime_ns for path in life.glob("*/result.json")} == before
 
 
 @pytest.mark.parametrize(
     ("more", "field"),
     [
-        (["--pretrain.vocab-size", "400"], "vocab_size"),
-        (["--pretrain.steps", "31"], "steps"),
+        (["--tokenizer-corpus", "world:401"], "corpus"),
         (["--stories", "9"], "writing"),
+        (["--rows", "7"], "problems"),
     ],
 )
 def test_a_life_made_otherwise_is_refused_by_the_field_that_differs(more, field, life, capsys):
@@ -63,7 +79,13 @@ def test_a_life_made_otherwise_is_refused_by_the_field_that_differs(more, field,
     assert "--out" in last
 
 
+def test_choices_of_a_stage_come_from_a_file(life, tmp_path, capsys):
+    (tmp_path / "choices.yaml").write_text("pretrain:\n  steps: 31\n")
+    assert linnet(words(life, "--config", str(tmp_path / "choices.yaml"))) == 2
+    assert "steps was 30, now 31" in capsys.readouterr().err
+
+
 def test_a_stage_that_is_missing_is_made_again(life):
-    (life / "evaluation" / "result.json").unlink()
+    (life / "writing" / "result.json").unlink()
     assert linnet(words(life)) == 0
-    assert Run.finished(life / "evaluation")
+    assert Run.finished(life / "writing")

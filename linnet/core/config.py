@@ -59,6 +59,10 @@ class Positional:
     """Marks a field that may be typed without its name: `run: Annotated[Path, Positional()]`, `linnet evaluate RUN`."""
 
 
+class Unlisted:
+    """Marks a field that is no option of the command line: presets and `--config` files set it."""
+
+
 # The command line hands over words: `--top-k none` must reach an `int | None` field as None.
 NoneWord = BeforeValidator(_none_word)
 OptionalInt = Annotated[int | None, NoneWord]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from cyclopts import Group, Parameter
 from pydantic.fields import FieldInfo
 
-from linnet.core.config import Config, Positional, config_class
+from linnet.core.config import Config, Positional, Unlisted, config_class
 from linnet.core.layers import option
 
 Paths = dict[str, tuple[str, ...]]
@@ -42,6 +42,8 @@ def _collect(
     owners = [inspect.get_annotations(owner) for owner in cls.__mro__]
     for name in sorted(cls.model_fields, key=lambda name: [name in own for own in owners].index(True)):
         field, here = cls.model_fields[name], (*path, name)
+        if any(isinstance(mark, Unlisted) for mark in field.metadata):
+            continue
         default = field.get_default(call_default_factory=True) if defaults is None else dict(defaults)[name]
         inner = config_class(field.annotation)
         if inner is not None:

@@ -14,7 +14,8 @@ class WorldConfig(Config):
     """Choices of `linnet world`."""
 
     kind: str = "all"
-    """stories, facts, sums, reviews, dialogues, documents, questions, instructions, preferences, cloze, choices or reckoning;
+    """stories, facts, sums, reviews, dialogues, documents, questions, instructions, preferences, cloze, choices or
+    reckoning;
     `mixture`, the plain texts that pretrain learns; or `all` of these."""
     split: Literal["train", "validation", "test"] = "train"
     """Split to show; all three are exported."""

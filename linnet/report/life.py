@@ -1,13 +1,13 @@
 """The page of a life: what came out, what it wrote while it learned, curves, cost of each stage, what to try next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from linnet.core.files import read_json
 from linnet.core.run import Run, read_metrics
 from linnet.data.world import check_story
-from linnet.report import run_folder
+from linnet.report import gains, run_folder
 from linnet.report.curves import Level, curves
 from linnet.report.page import (
     Command,
@@ -22,37 +22,60 @@ from linnet.report.page import (
     write_page,
 )
 
-SHOWN = 6  # stories on the page
+SHOWN, ASKED = 6, 3  # stories, questions on the page
+MODELS = {"pretrain": "base", "sft": "SFT", "dpo": "DPO"}  # stage -> its name for people
 
 
-def write_life_page(folder: Path, stages: Mapping[str, Path], measured: Mapping[str, Any]) -> Path:
-    """Write `index.html` over finished stages; `measured` is what `linnet evaluate` found, its texts included.
+def write_life_page(folder: Path, stages: Mapping[str, Path], gained: Sequence[Mapping[str, Any]], task: str) -> Path:
+    """Write `index.html` over finished stages; `gained` is what each was worth at a task.
 
     Raises BadInput naming the file when a run folder is not whole.
     """
-    training = stages["pretrain"]
+    training, measured = stages["pretrain"], Run.result(stages["writing"])
+    asked = Run.result(stages["tasks"])
     levels = [Level(name, rate) for name, rate in beside(measured)]
     return write_page(
         folder,
-        Headlines("What came out", headlines(training, measured)),
+        Headlines("What came out", (*gains.headlines(stages, gained, task), *headlines(training, measured))),
+        gains.gains_table(gained, task, costs(stages)),
+        gains.tasks_table(asked["rows"], MODELS),
+        Curves(
+            "Thinking longer",
+            (gains.compute_chart(stages["search"]),),
+            "Several tries at each question: the answer given most often, or the one that the verifier trusts.",
+        ),
+        Samples(
+            f"Before and after: {task}",
+            gains.asked_before_and_after(stages["tasks"] / "replies", MODELS, task, ASKED),
+            "The first held-out questions, put to the model after each stage.",
+        ),
         Samples(
             "What it wrote while it learned",
             run_folder.before_midway_after(run_folder.samples(training)),
             "One sample at each of three moments, always from the same seed; nothing is picked by hand.",
         ),
-        Curves("How it learned", tuple(curves({"model": training}, levels))),
+        Curves("How it learned", tuple(curves({name: stages[run] for run, name in MODELS.items()}, levels))),
         Samples(
-            "What it writes now",
+            "Stories that it writes now",
             tuple(judged(story) for story in measured["texts"][:SHOWN]),
             f"The first of {measured['writing']['stories']} sampled stories, each with the checker's verdict.",
         ),
         run_folder.facts(training),
         stages_table([run_folder.stage(name, stage) for name, stage in stages.items()]),
         run_folder.files_table(folder, stages.values()),
-        Commands("What to try next", next_commands(training)),
+        Commands("What to try next", next_commands(training, stages["dpo"])),
         title="A language model of your own",
-        lead="All on this page was made on this machine: the tokenizer, the model, its stories and its measures.",
+        lead="All on this page was made on this machine: the tokenizer, the model, its stories, its answers and its "
+        "measures.",
     )
+
+
+def costs(stages: Mapping[str, Path]) -> dict[str, str]:
+    """Return how long each stage of the table of gains took, as people say it."""
+    taken = {name: gains.seconds_of(stages[run]) for run, name in MODELS.items()}
+    taken["majority vote"] = gains.seconds_of(stages["search"])
+    taken["verifier's vote"] = gains.seconds_of(stages["verifier"])
+    return {name: duration(seconds) for name, seconds in taken.items()}
 
 
 def headlines(training: Path, measured: Mapping[str, Any]) -> tuple[Headline, ...]:
@@ -77,7 +100,7 @@ def headlines(training: Path, measured: Mapping[str, Any]) -> tuple[Headline, ..
             f"sampled at temperature {writing['temperature']}",
         ),
         Headline("New stories", f"{1 - writing['memorised']:.1%}", f"{writing['distinct']:.1%} of them differ"),
-        Headline("Training time", duration(seconds), f"{result['steps']:,} steps, {result['tokens']:,} tokens"),
+        Headline("Pretraining time", duration(seconds), f"{result['steps']:,} steps, {result['tokens']:,} tokens"),
         Headline(
             "Speed",
             f"{speeds[len(speeds) // 2]:,.0f} tokens/s",
@@ -100,9 +123,11 @@ def judged(story: str) -> Sample:
     return Sample(story, "consistent" if verdict.ok else f"{len(problems)} problems", problems)
 
 
-def next_commands(training: Path) -> tuple[Command, ...]:
+def next_commands(training: Path, chatting: Path) -> tuple[Command, ...]:
     """Return what to type next, and why."""
     return (
+        Command(f"linnet chat {chatting}", "Ask it something, such as a sum in words."),
+        Command(f"linnet prove {chatting}", "Hold it to what must be true of it."),
         Command(f'linnet generate {training} --prompt "One sunny day, Mira"', "Let it go on from words of yours."),
         Command(f"linnet generate {training} --interactive", "Write a story in turns with it."),
         Command("linnet pretrain --corpus my-book.txt --out runs/my-book", "Train on a text of your own."),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from linnet.core.config import Config, OptionalInt, Positional
+from linnet.core.config import Config, OptionalInt, Positional, Unlisted
 from linnet.core.options import nest, parameters
 
 
@@ -35,6 +35,8 @@ class Toy(Config):
     """Whether to print JSON."""
     model: Network = Network(num_layers=7)
     """The network."""
+    judge: Annotated[Network, Unlisted()] = Network()
+    """Set by a file only."""
 
 
 def about(name: str):
@@ -73,13 +75,17 @@ def test_words_stay_words_but_flags_are_flags():
     assert annotations["steps"] == str | None
 
 
+def test_an_unlisted_field_is_no_option():
+    assert not [parameter.name for parameter in parameters(Toy)[0] if parameter.name.startswith("judge")]
+
+
 def test_nest_rebuilds_the_shape_of_the_config():
     _, paths = parameters(Toy)
     typed = {"steps": "5", "model__num_layers": "1"}
     assert nest(typed, paths) == {"steps": "5", "model": {"num_layers": "1"}}
     every = {parameter.name for parameter in parameters(Toy)[0]}
     assert every == set(paths)
-    assert len(every) == len(Toy.model_fields)
+    assert len(every) == len(Toy.model_fields) - 1  # the unlisted one
 
 
 def test_own_fields_come_before_inherited_ones():

@@ -1,10 +1,12 @@
 """A finished run folder and the whole page of a quick start over it, without training anything."""
 
+import json
 import math
 import random
 from pathlib import Path
 
 from linnet.core.config import Config
+from linnet.core.files import json_text, read_json
 from linnet.core.run import Run
 from linnet.model.config import ModelConfig
 from linnet.report import run_folder
@@ -132,3 +134,52 @@ def quick_start_sections(folder: Path) -> list[Section]:
             ),
         ),
     ]
+
+
+WRITING = {"stories": 200, "consistent": 190, "share": 0.95, "share_low": 0.91, "share_high": 0.97}
+MEASURED = {
+    "held_out": {"bits_per_byte": 0.187, "protocol": "677,669 tokens, windows of 256"},
+    "writing": {**WRITING, "distinct": 1.0, "memorised": 0.02, "temperature": 0.3},
+    "baselines": [
+        {"name": "gzip", "bits_per_byte": 2.31},
+        {"name": "xz", "bits_per_byte": 2.11},
+        {"name": "5-gram", "bits_per_byte": 0.9, "writing": {**WRITING, "share": 0.04}},
+    ],
+}
+STAGES = ("base", "SFT", "DPO", "majority vote", "verifier's vote")
+
+
+def gained() -> list[dict]:
+    """Return what each stage gained, as `evals.gains` says it."""
+    gain = {"difference": 0.2, "low": 0.11, "high": 0.29, "verdict": "better", "p": 0.001}
+    return [
+        {"stage": name, "value": 0.2 * place, "low": 0.1 * place, "high": 0.24 * place, "gain": gain if place else None}
+        for place, name in enumerate(STAGES)
+    ]
+
+
+def make_life(folder: Path, texts: list[str]) -> dict[str, Path]:
+    """Write the run folders of a whole life, without training anything; return them by the names of the stages."""
+    stages = {name: make_run(folder / name) for name in ("tokenizer", "pretrain", "sft", "dpo")}
+    point = {"tries": 4.0, "tokens": 80.0, "right": 0.8, "interval": [0.7, 0.9]}
+    judged = {"auroc": 0.93, "interval": [0.9, 0.95]}
+    row = {"task": "sums", "metric": "exact match", "value": 0.5, "best_baseline": "nearest"}
+    row |= {"baselines": {"nearest": 0.02}, "against_baseline": {"verdict": "better"}}
+    numbers = {
+        "verifier": {"held_out": judged},
+        "search": {"curves": {"majority": [{**point, "tries": 1, "right": 0.6, "interval": [0.5, 0.7]}, point]}},
+        "writing": {**MEASURED, "texts": texts},
+        "tasks": {"rows": [{**row, "run": run} for run in ("pretrain", "sft", "dpo")]},
+    }
+    for name, found in numbers.items():
+        with Run.start(folder / name, Toy(), name, track="none") as run:
+            run.finish(**found)
+        stages[name] = folder / name
+    (stages["tasks"] / "replies").mkdir()
+    for run in ("pretrain", "sft", "dpo"):
+        asked = {"question": f"What is 2+2, {run}?", "reply": texts[-1], "score": 1.0}
+        (stages["tasks"] / "replies" / f"{run}-sums.jsonl").write_text(json.dumps(asked) + "\n")
+    result = read_json(stages["pretrain"] / "result.json")
+    result["numbers"] |= {"steps": 600, "tokens": 4_915_200}
+    (stages["pretrain"] / "result.json").write_text(json_text(result))
+    return stages

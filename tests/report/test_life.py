@@ -3,31 +3,16 @@
 import pytest
 
 from linnet.core.errors import BadInput
-from linnet.core.files import json_text, read_json
 from linnet.data.world import rows
 from linnet.report.life import beside, headlines, judged, next_commands, write_life_page
-from tests.report.material import make_run
+from tests.report.material import MEASURED, gained, make_life
 
-WRITING = {"stories": 200, "consistent": 190, "share": 0.95, "share_low": 0.91, "share_high": 0.97}
-MEASURED = {
-    "held_out": {"bits_per_byte": 0.187, "protocol": "677,669 tokens, windows of 256"},
-    "writing": {**WRITING, "distinct": 1.0, "memorised": 0.02, "temperature": 0.3},
-    "baselines": [
-        {"name": "gzip", "bits_per_byte": 2.31},
-        {"name": "xz", "bits_per_byte": 2.11},
-        {"name": "5-gram", "bits_per_byte": 0.9, "writing": {**WRITING, "share": 0.04}},
-    ],
-}
 STORY = next(rows("stories"))["text"]
 
 
 @pytest.fixture
 def life(tmp_path):
-    run = make_run(tmp_path / "pretrain")
-    result = read_json(run / "result.json")
-    result["numbers"] |= {"steps": 600, "tokens": 4_915_200}
-    (run / "result.json").write_text(json_text(result))
-    return tmp_path, {"pretrain": run}
+    return tmp_path, make_life(tmp_path, [STORY, "<script>alert(1)</script>"])
 
 
 def test_headlines_stand_beside_what_trivial_means_reach(life):
@@ -36,7 +21,7 @@ def test_headlines_stand_beside_what_trivial_means_reach(life):
     assert said["Held-out bits per byte"] == ("0.187", "gzip 2.310, 5-gram 0.900")
     assert said["Consistent stories"] == ("95.0%", "95% interval 91.0% to 97.0%; n-gram 4.0%")
     assert said["New stories"][0] == "98.0%"
-    assert said["Training time"][1] == "600 steps, 4,915,200 tokens"
+    assert said["Pretraining time"][1] == "600 steps, 4,915,200 tokens"
     assert beside(MEASURED) == [("gzip", 2.31), ("5-gram", 0.9)]
 
 
@@ -49,11 +34,15 @@ def test_a_story_carries_the_verdict_of_the_checker():
 
 def test_the_page_holds_all_sections_and_escapes_what_a_model_says(life):
     folder, stages = life
-    page = write_life_page(folder, stages, {**MEASURED, "texts": [STORY, "<script>alert(1)</script>"]}).read_text()
+    page = write_life_page(folder, stages, gained(), "sums").read_text()
     for heading in (
         "What came out",
         "How it learned",
-        "What it writes now",
+        "What each stage gained",
+        "Every task",
+        "Thinking longer",
+        "Before and after: sums",
+        "Stories that it writes now",
         "What each stage cost",
         "What to try next",
     ):
@@ -62,15 +51,16 @@ def test_the_page_holds_all_sections_and_escapes_what_a_model_says(life):
     assert "&lt;script&gt;" in page
 
 
-def test_an_unfinished_run_is_one_clear_line(tmp_path):
-    run = make_run(tmp_path / "pretrain", finish=False)
-    with pytest.raises(BadInput, match="pretrain"):
-        write_life_page(tmp_path, {"pretrain": run}, {**MEASURED, "texts": [STORY]})
+def test_an_unfinished_run_is_one_clear_line(life):
+    folder, stages = life
+    (stages["verifier"] / "result.json").unlink()
+    with pytest.raises(BadInput, match="verifier"):
+        write_life_page(folder, stages, gained(), "sums")
 
 
 def test_the_commands_to_try_are_commands_of_linnet(life):
     from linnet.cli import COMMANDS
 
     _, stages = life
-    words = [command.command.split() for command in next_commands(stages["pretrain"])]
+    words = [command.command.split() for command in next_commands(stages["pretrain"], stages["dpo"])]
     assert all(line[0] == "tensorboard" or line[1] in COMMANDS for line in words)
