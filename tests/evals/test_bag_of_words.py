@@ -27,6 +27,14 @@ def test_a_word_that_gives_the_class_away_is_learned():
     assert found[3] == pytest.approx(np.exp(model.bias) / np.exp(model.bias).sum())  # only the bias is left
 
 
+def test_weights_are_held_small_and_the_bias_is_not():
+    texts, classes = ["good", "bad"] * 20 + ["odd"] * 60, [0, 1] * 20 + [1] * 60
+    shares = [BagOfWords.train(texts, classes, decay).probabilities(["good", "unseen"]) for decay in (0.01, 1e4)]
+    assert shares[0][0, 0] > 0.95
+    assert shares[1][0] == pytest.approx([0.2, 0.8], abs=0.02)  # only how common the classes are is left
+    assert shares[1][1] == pytest.approx([0.2, 0.8], abs=0.02)
+
+
 @pytest.mark.slow  # scikit-learn takes seconds to import
 def test_the_minimum_is_that_of_scikit_learn(monkeypatch):
     linear = pytest.importorskip("sklearn.linear_model", reason="SCIKIT-LEARN IS NOT INSTALLED: not compared with it")

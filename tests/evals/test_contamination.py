@@ -16,6 +16,7 @@ LONG = "one two three four five six seven eight nine ten eleven twelve thirteen 
     [
         ([LONG], f"before {LONG} after", EXACT),
         ([LONG], LONG.upper().replace(" ", ", "), EXACT),  # case and punctuation do not count
+        ([LONG.title()], LONG, EXACT),
         ([LONG], LONG.removesuffix(" fourteen"), OVERLAP),  # 13 words in a row
         ([LONG], LONG.removeprefix("one two "), CLEAN),  # only 12
         ([LONG], LONG.replace("seven", "siebte"), CLEAN),

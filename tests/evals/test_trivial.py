@@ -44,10 +44,30 @@ def test_choices_of_their_own_have_length_and_blind_ones():
 
 
 def test_a_choice_that_is_given_away_is_found_blindly():
-    train = [Example(f"q{n}", f"q{n}", "a", (" sweet thing", " sour thing"), 0) for n in range(20)]
+    both = (" sweet thing", " sour thing")
+    train = [Example(f"q{n}", f"q{n}", "a", both[:: 1 - 2 * (n % 2)], n % 2) for n in range(20)]
     asked = [Example("q", "q", "a", (" sour apple", " sweet apple"), 1), Example("r", "r", "a", (" sweet", " sour"), 0)]
     blind = next(one for one in baselines(find("choices"), train, asked) if one.name == "blind")
     assert [grade.score for grade in blind.grades] == [1, 1]
+
+
+def test_words_of_the_input_tell_a_class():
+    task, labels = find("sentiment"), (" negative", " positive")
+
+    def review(word: str, gold: int) -> Example:
+        return Example(word, f"{word} film\nAnswer:", labels[gold], labels, gold)
+
+    train = [review(word, gold) for word, gold in (("bad", 0), ("good", 1), ("awful", 0), ("fine", 1), ("odd", 1))] * 5
+    found = {one.name: one.grades for one in baselines(task, train, [review("so bad", 0), review("so good", 1)])}
+    assert [grade.score for grade in found["bag of words"]] == [1, 1]
+    assert [grade.said for grade in found["majority"]] == ["positive", "positive"]
+
+
+def test_an_ngram_chooses_what_it_often_read():
+    train = [Example("q", "the sky is", " blue", (" blue", f" {word}"), 0) for word in ("red", "wet")] * 5
+    asked = [Example("q", "the sky is", " blue", (f" {word}", " blue"), 1) for word in ("dry", "low")]
+    ngram = next(one for one in baselines(find("choices"), train, asked) if one.name == "n-gram")
+    assert [grade.score for grade in ngram.grades] == [1, 1]
 
 
 def test_replies_have_lead_constant_and_nearest():

@@ -34,6 +34,7 @@ def test_bars_are_as_long_as_their_values():
 
 def test_only_the_main_measure_of_each_task():
     rows = [row(), row(metric="strict match"), row(task="cloze", metric="accuracy"), row("dpo")]
+    rows += [row("dpo", metric="strict match")]
     assert [[(one["run"], one["metric"]) for one in group] for group in main_measures(rows)] == [
         [("sft", "exact match"), ("dpo", "exact match")],
         [("sft", "accuracy")],
