@@ -19,7 +19,10 @@ OTHER_NAMES: dict[str, Role] = {
     "ipython": "tool",
     "developer": "system",
 }
-COLUMNS = "messages; conversations; instruction, input, output; prompt and response or completion; question and answer"
+COLUMNS = (
+    "messages; conversations; instruction, input and output or response; prompt and response or completion; "
+    "or question and answer"
+)
 
 
 def talk_of(row: Mapping[str, Any]) -> Talk:
@@ -30,24 +33,23 @@ def talk_of(row: Mapping[str, Any]) -> Talk:
     raise BadInput(f"no conversation in the columns {', '.join(map(str, row))}; there must be {COLUMNS}")
 
 
-def _alpaca(row: Mapping[str, Any]) -> Talk:
-    given = _text(row, "input") if row.get("input") is not None else ""
-    return _asked("\n".join(part for part in (_text(row, "instruction"), given) if part), _text(row, "output"))
-
-
-def _pair(question: str, reply: str) -> Callable[[Mapping[str, Any]], Talk]:
+def _alpaca(reply: str) -> Callable[[Mapping[str, Any]], Talk]:
     def read(row: Mapping[str, Any]) -> Talk:
-        if isinstance(row[question], list) and isinstance(row[reply], list):
-            return (*_messages(row[question]), *_messages(row[reply]))
-        before = _messages(row[question]) if isinstance(row[question], list) else None
-        answer = Message("assistant", _text(row, reply))
-        return (*(before or (Message("user", _text(row, question)),)), answer)
+        given = _text(row, "input") if row.get("input") is not None else ""
+        question = "\n".join(part for part in (_text(row, "instruction"), given) if part)
+        return (Message("user", question), Message("assistant", _text(row, reply)))
 
     return read
 
 
-def _asked(question: str, reply: str) -> Talk:
-    return (Message("user", question), Message("assistant", reply))
+def _pair(question: str, reply: str) -> Callable[[Mapping[str, Any]], Talk]:
+    def read(row: Mapping[str, Any]) -> Talk:
+        asked, said = row[question], row[reply]
+        before = _messages(asked) if isinstance(asked, list) else (Message("user", _text(row, question)),)
+        after = _messages(said) if isinstance(said, list) else (Message("assistant", _text(row, reply)),)
+        return (*before, *after)
+
+    return read
 
 
 def _messages(turns: Any) -> Talk:
@@ -80,7 +82,8 @@ def _text(row: Mapping[str, Any], column: str) -> str:
 FORMS: dict[frozenset[str], Callable[[Mapping[str, Any]], Talk]] = {
     frozenset({"messages"}): lambda row: _messages(row["messages"]),
     frozenset({"conversations"}): lambda row: _messages(row["conversations"]),
-    frozenset({"instruction", "output"}): _alpaca,
+    frozenset({"instruction", "output"}): _alpaca("output"),
+    frozenset({"instruction", "response"}): _alpaca("response"),
     frozenset({"prompt", "response"}): _pair("prompt", "response"),
     frozenset({"prompt", "completion"}): _pair("prompt", "completion"),
     frozenset({"question", "answer"}): _pair("question", "answer"),

@@ -122,3 +122,13 @@ def test_a_row_that_is_no_conversation_is_named(tmp_path):
     path.write_text('{"prompt": "a", "response": "b"}\n{"prompt": "a", "response": 3}\n')
     with pytest.raises(BadInput, match=r"rows.jsonl, row 2: column \"response\" holds int"):
         read_mixture(str(path), 0.1)
+
+
+@pytest.mark.parametrize("name", ["alpaca", "dolly_hhrlhf", "instruction-data", "gpteacher-roleplay", "sums=gsm8k"])
+def test_real_rows_are_conversations(name, shared_data):
+    task, _, folder = name.rpartition("=")
+    source = f"{task}={shared_data / folder}" if task else str(shared_data / folder)
+    found = read_mixture(f"{source}@60", 0.1)
+    assert len(found.train) + len(found.held_out) == 60
+    assert found.held_out
+    assert all(talk[0].content.strip() and talk[-1].role == "assistant" for talk in found.train)

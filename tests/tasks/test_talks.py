@@ -21,6 +21,7 @@ def turns(row):
         {"instruction": "Hello", "input": "", "output": "Hi!", "text": "something else"},
         {"instruction": "Hello", "input": None, "output": "Hi!"},
         {"instruction": "Hello", "output": "Hi!"},
+        {"instruction": "Hello", "input": "", "response": "Hi!"},
         {"prompt": "Hello", "response": "Hi!"},
         {"prompt": "Hello", "completion": "Hi!"},
         {"question": "Hello", "answer": "Hi!"},
