@@ -111,14 +111,26 @@ def test_the_same_sums_get_the_same_replies(harness, shared_data, pair, tmp_path
     assert len(set(said)) > 10
 
 
+def disguised(solution, way):
+    """Return a solution with its last line `A: 42` written in one of five ways."""
+    worked, _, final = solution.rpartition("A: ")
+    number = f"{int(final):,}" if final.lstrip("-").isdigit() else final
+    last = (
+        f"A: {final}",
+        f"#### {final}",
+        f"#### {number}.",
+        f"#### ${number}",
+        f"####{final}\nIt is {number} in all.",
+    )
+    return worked + last[way]
+
+
 @pytest.mark.slow
 def test_written_sums_are_graded_alike(harness, shared_data, pair, tmp_path):
     """Solutions that four models of OpenAI wrote, right and wrong ones, said again by a model that reads them out."""
     with gzip.open(shared_data / "gsm8k" / "verifier_candidates.jsonl.gz", "rt", encoding="utf-8") as file:
         solutions = [json.loads(line) for line in islice(file, 600)]
-    said = [
-        row["solution"].replace("\nA: ", "\n#### ") if n % 5 else row["solution"] for n, row in enumerate(solutions)
-    ]
+    said = [disguised(row["solution"], number % 5) for number, row in enumerate(solutions)]
 
     class Reader(LinnetLM):
         def generate_until(self, requests, disable_tqdm=False):
