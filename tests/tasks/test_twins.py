@@ -12,7 +12,7 @@ from linnet.tasks.table import TASKS
 BORROWING = [task for task in TASKS if task.borrows]
 
 
-def read(name, split="test", count=200):
+def read(name, split="test", count=150):
     task = tasks.find(name)
     return list(rows.read(task, f"world:{count}", split)), task
 
@@ -23,18 +23,18 @@ def test_every_task_has_a_kind_or_borrows_one():
 
 @pytest.mark.parametrize("task", BORROWING, ids=lambda task: task.name)
 def test_as_many_rows_as_asked_and_both_labels_about_as_often(task):
-    found = list(task.examples(rows.read(task, "world:300", "test")))
-    assert len(found) == 300
+    found = list(task.examples(rows.read(task, "world:200", "test")))
+    assert len(found) == 200
     if task.form == "choose":
         counts = Counter(example.answer if len(set(example.choices)) > 2 else example.gold for example in found)
-        often = [count for count in counts.values() if count > 30]
+        often = [count for count in counts.values() if count > 20]
         assert len(often) == 2 or task.name in ("hellaswag", "arc_easy", "arc_challenge")
-        assert max(often, default=0) < 200
+        assert max(often, default=0) < 140
 
 
 def test_splits_differ():
-    train = {row["question"] + row["passage"] for row in read("boolq", "train")[0]}
-    assert not train & {row["question"] + row["passage"] for row in read("boolq")[0]}
+    train = {row["question"] + row["passage"] for row in read("boolq", "train", 60)[0]}
+    assert not train & {row["question"] + row["passage"] for row in read("boolq", count=60)[0]}
 
 
 @pytest.mark.parametrize("name", ["boolq", "liar", "covid_news"])
@@ -53,11 +53,11 @@ def test_a_true_claim_stands_in_what_is_known(name):
         if true:
             assert claim in known
         wrong += claim not in known and not true
-    assert wrong > 40, "most false values are of nobody who is spoken of"
+    assert wrong > 30, "most false values are of nobody who is spoken of"
 
 
 def test_a_fake_report_contradicts_itself_and_a_real_one_does_not():
-    found, _ = read("fake_news", count=60)
+    found, _ = read("fake_news", count=30)
     verdicts = Counter((row["label"], check_story(row["text"]).ok) for row in found)
     assert verdicts[0, False] == 0
     assert verdicts[1, True] < 0.2 * (verdicts[1, True] + verdicts[1, False])
