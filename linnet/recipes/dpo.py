@@ -29,7 +29,7 @@ def main(cfg: DPOConfig) -> Path:
         reference_table,
         still_copy,
         without_dropout,
-    )  # fmt: skip
+    )
     from linnet.train.session import Best, already_done, set_up, training
     from linnet.train.tuning import begin_tuning
 
@@ -64,15 +64,14 @@ def main(cfg: DPOConfig) -> Path:
                 if stop.see(found["loss"]) and cfg.patience:
                     best.keep(model)
             if step.every(cfg.sample_every):
-                for sample in before_and_after(model, start, tokenizer, held_out, precision, cfg.seed)[1]:
-                    session.run.sample(sample, step.number)
+                _, samples = before_and_after(model, start, tokenizer, held_out, precision, cfg.seed)
+                session.run.sample("\n\n".join(samples), step.number)
             session.enough = stop.enough
         if stop.enough:
             logger.info("stopping early: no better held-out loss in %d evaluations", cfg.patience)
         best.take(model)
         written, samples = before_and_after(model, start, tokenizer, held_out, precision, cfg.seed)
-        for sample in samples:
-            session.run.sample(sample)
+        session.run.sample("\n\n".join(samples), state.step)
         save_model(cfg.out, model, tokenizer, chat=True)
         measured = score_pairs(policy, held_out, before).numbers(preferring)
         short = {f"held_out_{name}": measured[name] for name in ("loss", "accuracy", "accuracy_low", "accuracy_high")}

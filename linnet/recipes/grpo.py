@@ -111,15 +111,14 @@ def main(cfg: GRPOConfig) -> Path:
                     best.keep(model)
             if step.every(cfg.sample_every):
                 now = greedy_replies(model, tokenizer, task, held_out[:6], sampling)
-                for example, reply in zip(held_out, now, strict=False):
-                    session.run.sample(f"{example.question}\n\n{reply.text}", step.number)
+                said = [f"{example.question}\n\n{reply.text}" for example, reply in zip(held_out, now, strict=False)]
+                session.run.sample("\n\n".join(said), step.number)
             session.enough = stop.enough
         if stop.enough:
             logger.info("stopping early: no better held-out score in %d evaluations", cfg.patience)
         best.take(model)
         before, after = (greedy_replies(one, tokenizer, task, held_out, sampling) for one in (start, model))
-        for sample in reply_samples(held_out, before, after):
-            session.run.sample(sample)
+        session.run.sample("\n\n".join(reply_samples(held_out, before, after)), state.step)
         save_model(cfg.out, model, tokenizer, chat=True)
         session.run.finish(
             steps=state.step, questions=len(questions), held_out_questions=len(held_out), metric=task.metric,
