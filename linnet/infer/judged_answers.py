@@ -20,6 +20,7 @@ from linnet.text.tokenizer import Tokenizer
 
 FILES = "candidates-*.jsonl"
 AT_ONCE = 64  # problems between two lines of log
+SAMPLED_AT_ONCE = 256  # rows that are written at once
 COLUMNS = ("question", "solution", "is_correct")  # those of GSM8K's published candidates
 
 

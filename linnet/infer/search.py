@@ -14,7 +14,7 @@ from linnet.model.decoder import Decoder
 from linnet.tasks.task import Example, Task
 from linnet.text.tokenizer import Tokenizer
 
-SAMPLED_AT_ONCE = 128  # rows that are written at once: tries of one problem share its prompt's prefill
+SAMPLED_AT_ONCE = 256  # rows that are written at once: tries of one problem share its prompt's prefill
 
 
 @dataclass(frozen=True)
