@@ -49,7 +49,7 @@ def main(cfg: DPOConfig) -> Path:
         pairs.reference = reference_table(reference, pairs, pairs.drawn_in(cfg.steps * cfg.accumulate))
     before = reference_table(reference, held_out, range(len(held_out.items)))
     state = begin_tuning(cfg, model, pairs, precision)
-    objective = preference_objective(preferring, reference, cfg.balance_weight)
+    objective = preference_objective(preferring, reference, cfg.balance_weight, cfg.chosen_weight)
     if cfg.prove:
         prove_before_training(model, cfg.steps, cfg.seed, trained=True)
     best, hashes = Best(cfg.out / "state"), {"pairs": data_hash(pairs.items), "held_out": data_hash(held_out.items)}

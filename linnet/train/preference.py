@@ -93,11 +93,16 @@ class Preferring:
 
 
 def preference_objective(
-    preferring: Preferring, reference: Reference | None = None, balance_weight: float = 0.0
+    preferring: Preferring,
+    reference: Reference | None = None,
+    balance_weight: float = 0.0,
+    chosen_weight: float = 0.0,
 ) -> Objective:
     """Return the loss of batches of pairs as an objective, summed over pairs.
 
     Where a batch does not bring the reference's ln p, `reference` is asked; raises ValueError when there is neither.
+    `chosen_weight` times the plain loss of a mean token of the chosen answer is added to each pair's, so that its
+    probability does not fall with that of the rejected one (Pang et al. 2024, arXiv 2404.19733, equation 2).
     Logged: rewards, their margin, the share of pairs in the right order, ln p and tokens of the answers.
     """
 
@@ -106,6 +111,8 @@ def preference_objective(
         lengths = (batch.rows.targets != IGNORE).sum(1)
         scores = policy - _reference(batch, reference) if preferring.has_reference else policy
         losses = preferring.losses(scores, lengths)
+        if chosen_weight:
+            losses = losses - chosen_weight * both(policy)[0] / both(lengths)[0]
         total, count = losses.sum(), torch.tensor(batch.pairs, device=losses.device)
         rewards = preferring.rewards(scores.detach(), lengths)
         numbers = {"loss": total.detach(), **_numbers(policy.detach(), rewards, lengths)}

@@ -270,6 +270,16 @@ def test_dropout_is_taken_out_and_the_weights_stay():
     assert without_dropout(still) is still
 
 
+def test_the_plain_loss_of_the_chosen_answer_can_be_added():
+    model, batch = network(), pair_batch(ITEMS, pad_id=0)
+    policy = token_logprobs(model, batch.rows).sum(1)[: len(ITEMS)]
+    sizes = torch.tensor([len(item.chosen) for item in ITEMS])
+    preferring = Preferring("simpo", beta=2.0, gamma=0.5)
+    plain, more = (preference_objective(preferring, chosen_weight=weight)(model, batch) for weight in (0.0, 0.7))
+    assert float(more.total - plain.total) == pytest.approx(-0.7 * float((policy / sizes).sum()), rel=1e-5)
+    assert float(more.numbers["loss"]) == pytest.approx(float(more.total))
+
+
 @pytest.mark.parametrize("choices", [CHOICES[0], CHOICES[2], CHOICES[4]], ids=lambda one: one.loss)
 def test_training_prefers_the_chosen_and_a_split_batch_is_the_whole(choices):
     def trained(size, accumulate):
