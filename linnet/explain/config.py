@@ -38,6 +38,8 @@ class XrayConfig(PretrainConfig):
     """For dpo: as `linnet dpo` takes it."""
     label_smoothing: float = 0.0
     """For dpo: as `linnet dpo` takes it."""
+    chosen_weight: float = 0.0
+    """For dpo: as `linnet dpo` takes it."""
     keep_reference: bool = True
     """For dpo: as `linnet dpo` takes it."""
     candidates: Path | None = None

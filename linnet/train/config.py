@@ -182,6 +182,8 @@ class DPOConfig(TuningConfig):
     """Margin of SimPO."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
     """Share of pairs that sigmoid takes to be the wrong way round."""
+    chosen_weight: float = Field(default=0.0, ge=0)
+    """Weight of the plain loss on the chosen reply, beside the pair's: it keeps replies to sums from getting rarer."""
     keep_reference: bool = True
     """Work the reference's log-probabilities out once, before training, instead of in every step."""
     out: Path = Path("runs/dpo")
