@@ -39,7 +39,7 @@ def nano() -> Life:
 def tiny() -> Life:
     """The quick start: a whole life in under half an hour on two CPU cores, 3.9M weights of which 2.2M are multiplied.
 
-    Pretraining takes nine minutes of it, on short stories and a little reckoning; then the model learns to answer.
+    Pretraining takes under ten minutes of it, on short stories; then the model learns to answer, to prefer, to judge.
     """
     model = {
         "context_length": 256,
@@ -49,13 +49,13 @@ def tiny() -> Life:
         "value_embedding_every": 1,
     }
     pretrain = {
-        "corpus": "world/stories+reckoning:60000",
+        "corpus": "world/stories:60000",
         "vocab_size": 2048,
         "model": model,
         "packing": True,
         "optimizer": {"matrix_lr": 0.02, "embedding_lr": 0.2, "head_lr": 0.02, "lr": 0.01, "weight_decay": 0.05},
-        "schedule": {"cooldown": 0.6},
-        "steps": 800,
+        "schedule": {"cooldown": 0.6, "final": 0.0},
+        "steps": 840,
         "batch_size": 32,
         "eval_every": 100,
         "sample_every": 100,
@@ -65,16 +65,33 @@ def tiny() -> Life:
     stages = {
         "pretrain": pretrain,
         "sft": {
-            "data": "world/sums:24000+world/reviews:3000+world/dialogues:6000+world/facts:4000+world/instructions:5000"
-            "+world/preferences:3000",
-            "optimizer": {"matrix_lr": 0.01, "embedding_lr": 0.1, "head_lr": 0.01, "lr": 0.005},
+            "data": "world/sums:20000+world/reviews:3000+world/dialogues:4000+world/facts:12000"
+            "+world/instructions:8000",
+            "optimizer": {"matrix_lr": 0.012, "embedding_lr": 0.1, "head_lr": 0.01, "lr": 0.005},
             "schedule": {"kind": "trapezoid", "cooldown": 0.6},
-            "steps": 450,
+            "steps": 400,
             "batch_size": 32,
-            "eval_every": 50,
+            "eval_every": 100,
         },
-        "dpo": {},
-        "verifier": {},
+        "dpo": {
+            "pairs": "world:2000",
+            "pairs_from": "sums:1000",
+            "chosen_weight": 1.0,
+            "optimizer": {"kind": "adamw", "lr": 3e-5, "weight_decay": 0.0},
+            "steps": 80,
+            "batch_size": 32,
+            "held_out_pairs": 200,
+            "eval_every": 40,
+        },
+        "verifier": {
+            "source": "world:1000",
+            "split": "validation",
+            "problems": 1000,
+            "answers": 8,
+            "optimizer": {"matrix_lr": 0.006, "embedding_lr": 0.03, "head_lr": 0.003, "lr": 5e-4},
+            "steps": 200,
+            "batch_size": 32,
+        },
         "search": {"tries": (1, 2, 4, 8, 16)},
     }
     return {**stages, "xray": pretrain, "quickstart": stages}
