@@ -4,6 +4,7 @@ import importlib
 import sys
 
 NAMES = {
+    "life": "what each stage of the quick start gained, over several seeds",
     "kill": "kill -9 at random moments; the final weights must be those of the run that was never stopped",
     "shakespeare": "time to a validation loss on tinyshakespeare, beside nanoGPT in turn",
     "speed": "training speed as a share of the machine's matmul limit, beside nanoGPT and transformers",

@@ -33,6 +33,12 @@ def test_over_seeds_the_interval_is_wider():
     assert three["difference"] == pytest.approx((0.02 + 0.2 + 0.5) / 3)
 
 
+def test_scores_between_right_and_wrong_have_an_interval_around_their_mean():
+    graded = (list(QUESTIONS), np.array([0.25, 0.5] * 50))
+    [row] = gains([[("summaries", graded)]])
+    assert 0.34 < row["low"] < row["value"] == 0.375 < row["high"] < 0.41
+
+
 def test_other_questions_are_refused():
     with pytest.raises(BadInput, match="sft was asked other questions"):
         gains([[("base", scores(0)), ("sft", scores(1, QUESTIONS[:50] + ["another"] * 50))]])

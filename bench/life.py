@@ -1,0 +1,66 @@
+"""What each stage of the quick start gained, over several seeds: make the lives that are missing, and compare in pairs.
+
+`python -m bench life --seeds 3 --out runs/lives` runs `linnet quickstart --seed N` into a folder for each seed (what is
+finished is skipped) and prints a row a stage with intervals over questions and seeds.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from linnet.core.layers import merge
+from linnet.core.run import Run
+from linnet.evals.gains import gains
+from linnet.pipeline import STAGES, QuickstartConfig, life_scores
+from linnet.pipeline import main as quickstart
+from linnet.presets import PRESETS
+
+
+def main(arguments: list[str]) -> None:
+    """Make the lives and print the table of gains, and what else the seeds gave."""
+    parser = argparse.ArgumentParser(prog="python -m bench life", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path("runs/lives"))
+    parser.add_argument("--preset", choices=("tiny", "nano"), default="tiny")
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--json", type=Path, help="also write every number to this file")
+    asked = parser.parse_args(arguments)
+    chosen = QuickstartConfig.build(
+        merge(QuickstartConfig().model_dump(), PRESETS[asked.preset]()["quickstart"]), "preset"
+    )
+    lives = []
+    for seed in range(asked.seeds):
+        cfg = chosen.but(seed=seed, out=asked.out / f"seed{seed}", threads=asked.threads)
+        quickstart(cfg)
+        lives.append({name: cfg.out / name for name in STAGES})
+    task = chosen.suite[0]
+    rows = gains([life_scores(at, task) for at in lives])
+    for row in rows:
+        print(line(row))
+    others = [beside(at) for at in lives]
+    for name in others[0]:
+        print(f"{name}: " + ", ".join(f"{found[name]:.3f}" for found in others))
+    if asked.json is not None:
+        asked.json.write_text(json.dumps({"task": task, "gains": rows, "seeds": others}, indent=1))
+
+
+def line(row: dict[str, Any]) -> str:
+    """Return a row of the table of gains for people."""
+    said = f"{row['stage']:16} {row['value']:6.1%}  [{row['low']:.1%}, {row['high']:.1%}]"
+    gain = row["gain"]
+    if gain is None:
+        return said
+    return f"{said}  {gain['difference']:+.1%} [{gain['low']:+.1%}, {gain['high']:+.1%}] {gain['verdict']}"
+
+
+def beside(at: dict[str, Path]) -> dict[str, float]:
+    """Return the other numbers of a life that a quick start promises."""
+    writing, tasks = Run.result(at["writing"]), Run.result(at["tasks"])["rows"]
+    last = {(row["task"], row["metric"]): row["value"] for row in tasks if row["run"] == "dpo"}
+    found = {"consistent stories": writing["writing"]["share"], "bits per byte": writing["held_out"]["bits_per_byte"]}
+    found |= {f"{task}, {metric}": value for (task, metric), value in last.items() if metric in MAIN}
+    return found | {"verifier's AUROC": Run.result(at["verifier"])["held_out"]["auroc"]}
+
+
+MAIN = ("exact match", "accuracy", "ROUGE-L")
