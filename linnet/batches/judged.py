@@ -108,11 +108,6 @@ class JudgedRows(Drawn[Batch]):
         return judged_batch([self.rows[number] for number in numbers], self.pad_id, self.mark)
 
 
-def unlike(judged: Iterable[Judged]) -> list[Judged]:
-    """Return the answers without those that were there before for the same problem, in order."""
-    return list(dict.fromkeys(judged))
-
-
 def hold_out(judged: Sequence[Judged], share: float) -> tuple[list[Judged], list[Judged]]:
     """Return (to learn, held out): a hash of the problem's words decides, so no problem is on both sides.
 
@@ -131,26 +126,15 @@ def hold_out(judged: Sequence[Judged], share: float) -> tuple[list[Judged], list
 
 
 def balanced(judged: Sequence[Judged], seed: int) -> list[Judged]:
-    """Return as many right as wrong answers, in order; of the commoner kind some are left out.
+    """Return as many right as wrong answers, in order; of the commoner kind some are left out by a seeded draw.
 
-    First where they outnumber the other kind of the same problem, so that what is left tells apart answers to one
-    problem rather than hard problems from easy ones.
+    The draw asks nothing else of an answer: then only the odds of being right change, which Bayes' rule mends. To
+    keep, say, those of problems with both kinds would teach that what is easy, and always right, is wrong.
     """
     right = sum(one.right for one in judged)
-    common = right * 2 > len(judged)
-    surplus = abs(2 * right - len(judged))
-    rare: dict[str, int] = {}
-    for one in judged:
-        rare[one.problem] = rare.get(one.problem, 0) + (one.right != common)
-    spare, needed = [], []
-    order = np.random.default_rng(seed).permutation(len(judged)).tolist()
-    for place in order:
-        one = judged[place]
-        if one.right == common:
-            paired = rare[one.problem] > 0
-            rare[one.problem] -= paired
-            (needed if paired else spare).append(place)
-    dropped = set((spare + needed)[:surplus])
+    common = [place for place, one in enumerate(judged) if one.right == (right * 2 > len(judged))]
+    dice = np.random.default_rng(seed)
+    dropped = set(dice.choice(common, size=abs(2 * right - len(judged)), replace=False).tolist()) if common else set()
     return [one for place, one in enumerate(judged) if place not in dropped]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from linnet.batches.judged import Judged, unlike
+from linnet.batches.judged import Judged
 from linnet.core.console import logger
 from linnet.core.errors import BadInput
 from linnet.core.files import write_atomic
@@ -58,7 +58,7 @@ def make_judged_answers(
             right += sum(reply.grade.correct for reply in ended)
             total += len(group)
         logger.info("%s: %d answers, %.1f%% right", task.name, total, 100 * right / total)
-    write_judged(path, unlike(found))
+    write_judged(path, found)
     return path
 
 
@@ -72,7 +72,7 @@ def write_judged(path: Path, judged: list[Judged]) -> None:
 
 
 def read_judged(path: Path) -> list[Judged]:
-    """Return judged answers from a file of rows, each once; raises BadInput for a row without one of COLUMNS."""
+    """Return judged answers from a file of rows; raises BadInput for a row without one of COLUMNS."""
     found = []
     for number, row in enumerate(rows(path), start=1):
         if missing := [name for name in COLUMNS if name not in row]:
@@ -85,7 +85,7 @@ def read_judged(path: Path) -> list[Judged]:
         found.append(Judged(problem, answer.strip(), right))
     if not found:
         raise BadInput(f"{path}: no judged answers in it")
-    return unlike(found)
+    return found
 
 
 def _parts(examples: Iterator[Example]) -> Iterator[list[Example]]:

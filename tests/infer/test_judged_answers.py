@@ -28,9 +28,9 @@ def make(folder, problems, *ends: int, answers: int = 2, **choices):
     return make_judged_answers(folder, model, TOKENIZER, find("sums"), str(problems), "train", 9, answers, sampling)
 
 
-def test_answers_are_graded_and_each_is_written_once(tmp_path, problems):
+def test_answers_are_graded_as_often_as_they_were_given(tmp_path, problems):
     path = make(tmp_path, problems, stop_id(TOKENIZER))
-    assert read_judged(path) == [Judged(f"What is {n}?", "#### 5", n == 5) for n in (4, 5, 6)]
+    assert read_judged(path) == [Judged(f"What is {n}?", "#### 5", n == 5) for n in (4, 4, 5, 5, 6, 6)]
 
 
 def test_what_was_asked_before_is_found_and_nothing_else(tmp_path, problems):
@@ -53,12 +53,12 @@ def test_answers_without_an_end_are_left_out(tmp_path, problems):
 
 def test_a_file_comes_back_as_it_was_written(tmp_path):
     judged = [Judged("a\n“b”", "c <<1+1=2>>2", True), Judged("\N{BIRD}", "d", False)]
-    write_judged(tmp_path / "judged.jsonl", [*judged, judged[0]])
+    write_judged(tmp_path / "judged.jsonl", judged)
     assert read_judged(tmp_path / "judged.jsonl") == judged
 
 
 def test_gsm8ks_published_candidates(shared_data):
     judged = read_judged(shared_data / "gsm8k" / "verifier_candidates.jsonl.gz")
     assert len({one.problem for one in judged}) == 1019
-    assert 3900 < len(judged) <= 4076
+    assert len(judged) == 4076
     assert 0.2 < sum(one.right for one in judged) / len(judged) < 0.6

@@ -190,7 +190,7 @@ def test_judged_answers_are_shown_with_what_is_judged_as_learned(tmp_path, capsy
     found = json.loads(capsys.readouterr().out)
     assert found["right"] == found["wrong"]
     assert found["rows"] == found["stops_learned"] == found["right"] + found["wrong"]
-    for trouble in ("stops_not_learned", "padding_learned", "wrong_targets", "cut_short", "duplicate_rows"):
+    for trouble in ("stops_not_learned", "padding_learned", "wrong_targets", "cut_short"):
         assert found[trouble] == 0
     assert "none of them is held out" in (tmp_path / "page" / "index.html").read_text()
     assert linnet([*words, "--out", str(tmp_path), "--json"]) == 0  # a run's own answers
