@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def make_own_pairs(
     asking = task.examples(islice(read(task, source, "train"), count))
     for examples in _parts(one for one in asking if len(chat_prompt(tokenizer, one)) <= room):
         groups = candidates(model, tokenizer, task, examples, replies, sampling)
-        rows += own_pairs(examples, groups, most)
+        rows += own_pairs(examples, groups, most, task.flawed)
         right += sum(reply.grade.correct for group in groups for reply in group)
         asked_for += len(examples) * replies
         logger.info("%s: %d replies, %.1f%% right, %d pairs", name, asked_for, 100 * right / asked_for, len(rows))
@@ -65,15 +65,19 @@ def make_own_pairs(
 
 
 def own_pairs(
-    examples: Sequence[Example], replies: Sequence[Sequence[Candidate]], most: int = 2
+    examples: Sequence[Example],
+    replies: Sequence[Sequence[Candidate]],
+    most: int = 2,
+    flawed: Callable[[str], bool] | None = None,
 ) -> Iterator[dict[str, str]]:
     """Yield rows `prompt`, `chosen`, `rejected`, `reason` of a right and a wrong reply to one question, at most `most`.
 
     Each reply is used once and none that did not end; a question whose replies are all right or all wrong gives none.
+    A right answer that was come to by a wrong step (one that is `flawed`) is no example to follow and is left out.
     """
     for example, group in zip(examples, replies, strict=True):
         ended = {reply.text.strip(): reply.grade for reply in group if reply.finished}
-        right = [text for text, grade in ended.items() if grade.correct]
+        right = [text for text, grade in ended.items() if grade.correct and not (flawed and flawed(text))]
         wrong = [(text, grade.category) for text, grade in ended.items() if not grade.correct]
         for chosen, (rejected, category) in zip(right[:most], wrong, strict=False):
             row = {"prompt": example.question, "chosen": chosen, "rejected": rejected}

@@ -97,6 +97,11 @@ def steps(solution: str) -> list[Step]:
     return notes or [_step(expression, value, "") for expression, value in EQUATION.findall(solution)]
 
 
+def flawed(reply: str) -> bool:
+    """Return whether a calculation does not give what it says, whatever the answer: two slips may make a right one."""
+    return any(step.slips for step in steps(reply))
+
+
 def strict_match(answer: str, reply: str) -> float:
     """Return lm-eval's `exact_match,strict-match`: the first `#### n`, compared as text."""
     found = STRICT.search(reply)
@@ -137,4 +142,5 @@ TASK = Task(
     grade=grade,
     max_tokens=256,
     stop=("Question:", "</s>", "<|im_end|>"),
+    flawed=flawed,
 )

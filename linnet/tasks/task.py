@@ -60,7 +60,8 @@ class Task:
     log-likelihood, continues a text by its last word, or is measured on a whole text. `world` names the kind of row of
     the small world with the same columns; where it has none, `borrows` makes some of another kind. `hub` is the data
     set that it stands for, `split` where scores on that are published. `gather` makes the rows that are examples out
-    of those of the data set, where these are smaller.
+    of those of the data set, where these are smaller. `flawed` says of a reply, also of a right one, that a step on its
+    way is wrong: nothing to learn from.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Task:
     split: str = "test"
     gather: Callable[[Iterator[Row]], Iterator[Row]] | None = None
     borrows: Twin | None = None
+    flawed: Callable[[str], bool] | None = None
 
     def examples(self, rows: Iterable[Row]) -> Iterator[Example]:
         """Yield an example for each row; raises BadInput that names the number of a row with a value of no use."""

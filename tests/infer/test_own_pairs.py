@@ -8,6 +8,7 @@ from linnet.core.errors import BadInput
 from linnet.infer import own_pairs as module
 from linnet.infer.candidates import Candidate
 from linnet.infer.own_pairs import make_own_pairs, own_pairs
+from linnet.tasks import find
 from linnet.tasks.task import Example, Grade
 from linnet.text.tokenizer import Tokenizer
 from tests.infer.networks import network
@@ -33,6 +34,14 @@ def test_right_is_paired_with_wrong_and_no_reply_is_used_twice():
     assert {row["reason"] for row in rows} == {"arithmetic"}
     assert len(list(own_pairs(ASKED, groups, most=1))) == 1
     assert not list(own_pairs(ASKED[2:], groups[2:]))
+
+
+def test_a_right_answer_by_a_wrong_step_is_no_example_to_follow():
+    wrong_step = "7-3 = <<7-3=5>>5, 32+5 = <<32+5=36>>36\n#### 36"
+    right_step = "7-3 = <<7-3=4>>4, 32+4 = <<32+4=36>>36\n#### 36"
+    groups = [[reply(wrong_step, True), reply(right_step, True), reply("#### 2", False), reply("#### 3", False)]]
+    assert [row["chosen"] for row in own_pairs(ASKED[:1], groups, 5, find("sums").flawed)] == [right_step]
+    assert len(list(own_pairs(ASKED[:1], groups, 5))) == 2
 
 
 @pytest.fixture(scope="module")
