@@ -24,12 +24,12 @@ def nano() -> Life:
         "pretrain": pretrain,
         "sft": {
             **few,
-            "data": "world/facts:400",
-            "steps": 60,
+            "data": "world/facts:1500",
+            "steps": 120,
             "optimizer": {"matrix_lr": 0.02, "embedding_lr": 0.2, "head_lr": 0.02, "lr": 0.01},
         },
-        "dpo": {**few, "pairs": "world:60", "held_out_pairs": 10},
-        "verifier": {**few, "task": "facts", "problems": 40, "source": "world:40", "answers": 8},
+        "dpo": {**few, "pairs": "world:60", "pairs_from": "", "held_out_pairs": 10},
+        "verifier": {**few, "task": "facts", "problems": 100, "source": "world:100", "split": "train", "answers": 8},
         "search": {"tries": (1, 2, 4)},
     }
     choices = {"tokenizer_corpus": "world:400", "stories": 8, "rows": 6, "suite": ("facts",)}

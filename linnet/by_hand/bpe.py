@@ -1,4 +1,4 @@
-"""Byte-pair encoding by hand (Sennrich et al. 2016), on bytes as GPT-2 does it: train, encode, decode.
+"""Byte-pair encoding by hand (Sennrich et al. 2016), on bytes as GPT-2 does it, digits apart: train, encode, decode.
 
 A worked example. The text "hug hugs hug bun" is cut into the pieces "hug", " hugs", " hug", " bun", and merges never
 cross their borders. Pairs of neighbours, counted over all pieces: h+u 3, u+g 3, " "+h 2, and others once.
@@ -123,10 +123,10 @@ def byte_order() -> list[int]:
 
 
 def pieces(text: str) -> Iterator[str]:
-    """Cut a text as GPT-2 does; the pieces joined are the text.
+    """Cut a text as GPT-2 does, each digit apart; the pieces joined are the text.
 
-    A piece is an English ending such as 's, or a run of letters, of digits or of other signs, each with one space
-    before it where there is one, or a run of white space, which leaves its last sign to the piece that follows.
+    A piece is a digit, or an English ending such as 's, or a run of letters or of other signs, each with one space
+    before it where there is one, or a run of white space, which leaves its last sign to what follows if no digit.
     """
     place = 0
     while place < len(text):
@@ -136,15 +136,17 @@ def pieces(text: str) -> Iterator[str]:
 
 
 def _end_of_piece(text: str, start: int) -> int:
+    if kind(text[start]) == "digit":
+        return start + 1
     ending = next((word for word in ENDINGS if text.startswith(word, start)), None)
     if ending is not None:
         return start + len(ending)
     first = start + (text[start] == " ")
-    if first < len(text) and kind(text[first]) != "space":
+    if first < len(text) and kind(text[first]) not in ("space", "digit"):
         return _end_of_run(text, first)
     end = _end_of_run(text, start)
-    # "a  b": the run leaves its last space to b. A single one, or a run at the end of the text, stays whole.
-    return end - 1 if end < len(text) and end - start > 1 else end
+    # "a  b": the run leaves its last space to b. A single one, or a run before a digit or the end, stays whole.
+    return end - 1 if end < len(text) and end - start > 1 and kind(text[end]) != "digit" else end
 
 
 def _end_of_run(text: str, start: int) -> int:

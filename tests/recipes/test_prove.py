@@ -98,7 +98,7 @@ def test_a_broken_one_is_named_with_why_and_exit_code_1(here, capsys):
     assert "Why it matters: a model that sees the token it is to predict" in said.out
     line = said.err.strip().splitlines()[-1]
     # What a token does to the last logits alone is causal; all else of this model is as it was.
-    assert re.fullmatch(r"linnet: my_proof:subject: \d of 49 invariants broken: causality.*", line)
+    assert re.fullmatch(r"linnet: my_proof:subject: \d of \d+ invariants broken: causality.*", line)
 
 
 def test_the_same_seed_gives_the_same_proof(here, capsys):
