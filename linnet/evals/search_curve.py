@@ -87,19 +87,33 @@ def points_of(
 
 
 def curves(
-    problems: Sequence[Sequence[Try]], sizes: Sequence[int], thresholds: Sequence[float] = (), seed: int = 0
+    problems: Sequence[Sequence[Try]],
+    greedy: Sequence[Sequence[Try]],
+    sizes: Sequence[int],
+    thresholds: Sequence[float] = (),
+    seed: int = 0,
 ) -> dict[str, Any]:
-    """Return the curves of `points_of` as plain values, and what the last point of each gains over one try.
+    """Return the curves of `points_of` as plain values, and what the last point of each gains, paired by problem.
 
-    Gains are paired by problem, with interval and verdict.
+    Gains are over one try of the same temperature, and over the greedy try: what the model says without any search,
+    which is mostly better than a sampled try and so the harder rival.
     """
-    found, single = points_of(problems, sizes, thresholds, seed), point(problems, 1, first, seed)
-    gains = {
-        name: asdict(compare_paired(points[-1].rights, single.rights, higher_is_better=True, seed=seed))
-        for name, points in found.items()
-        if name != CEILING
+    found = points_of(problems, sizes, thresholds, seed)
+    single, plain = point(problems, 1, first, seed), chosen(greedy, first, seed)
+    rivals = {"gains": single.rights, "gains_over_greedy": plain.rights}
+    return {
+        "one_try": single.numbers(),
+        "greedy": plain.numbers(),
+        "curves": {name: [each.numbers() for each in points] for name, points in found.items()},
+        **{
+            kind: {
+                name: asdict(compare_paired(points[-1].rights, rights, higher_is_better=True, seed=seed))
+                for name, points in found.items()
+                if name != CEILING
+            }
+            for kind, rights in rivals.items()
+        },
     }
-    return {"curves": {name: [each.numbers() for each in points] for name, points in found.items()}, "gains": gains}
 
 
 def rows_of(

@@ -133,6 +133,11 @@ class Asker:
         scores = iter(self._scores(asked, found))
         return [[_try(one, next(scores)) for one in group] for group in found]
 
+    def greedy(self) -> "Asker":
+        """Return one who asks the same without dice: what the model says when nothing is searched."""
+        sampling = self.sampling.but(temperature=0)
+        return Asker(self.model, self.tokenizer, self.task, self.examples, sampling, self.verifier)
+
     def _scores(self, asked: Sequence[Example], found: Sequence[Sequence[Candidate]]) -> list[float]:
         pairs = [
             (example.question, one.text.strip()) for example, group in zip(asked, found, strict=True) for one in group

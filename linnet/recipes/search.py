@@ -87,14 +87,15 @@ def main(cfg: SearchConfig) -> Path:
         seconds = time.perf_counter() - start
         write_atomic(cfg.out / "tries.jsonl", json_lines(rows_of(examples, asker.replies, tries)))
         if cfg.gate is None:
-            found = curves(tries, cfg.tries, cfg.thresholds if cfg.verifier else (), cfg.seed)
+            greedy = sample(asker.greedy(), len(examples), 1)
+            found = curves(tries, greedy, cfg.tries, cfg.thresholds if cfg.verifier else (), cfg.seed)
             protocol = f"{len(tries):,} problems of {cfg.task}, {max(cfg.tries)} tries each at temperature"
-            write_search_page(cfg.out, found["curves"], found["gains"], f"{protocol} {cfg.temperature:g}.")
+            write_search_page(cfg.out, found, f"{protocol} {cfg.temperature:g}.")
         else:
-            found = {"gated": chosen(tries, weighted, cfg.seed).numbers()}
+            one = point(tries, 1, first, cfg.seed).numbers()
+            found = {"one_try": one, "gated": chosen(tries, weighted, cfg.seed).numbers()}
         run.finish(
             problems=len(examples),
-            one_try=point(tries, 1, first, cfg.seed).numbers(),
             sampling_seconds=seconds,
             tokens=sum(one.tokens for each in tries for one in each),
             mistakes=tally(diagnose_all(task, examples, asker.replies)) if task.name == "sums" else {},

@@ -1,10 +1,11 @@
 """Pages about judging answers: how good a verifier is, and what more tries and a judge among them are worth."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from linnet.report.curves import Chart, Line
+from linnet.report.curves import Chart, Level, Line
 from linnet.report.page import Curves, Headline, Headlines, Table, write_page
 
 Numbers = Mapping[str, Any]
@@ -33,17 +34,22 @@ def write_verifier_page(
     )
 
 
-def write_search_page(
-    folder: Path, curves: Mapping[str, Sequence[Numbers]], gains: Mapping[str, Numbers], protocol: str
-) -> Path:
-    """Write `index.html`: accuracy over tries and over tokens for each rule, and what the last of each gains."""
-    columns = ("rule", "tries", "tokens", "right", "95%", "gain over one try", "95%", "verdict")
-    rows = tuple(_search_row(name, points[-1], gains.get(name)) for name, points in curves.items())
-    charts = (search_chart(curves, "tries"), search_chart(curves, "tokens"))
+def write_search_page(folder: Path, found: Numbers, protocol: str) -> Path:
+    """Write `index.html`: accuracy over tries and over tokens for each rule, and what the last of each gains.
+
+    `found` has `curves`, the points `one_try` and `greedy`, and `gains` and `gains_over_greedy`.
+    """
+    greedy = found["greedy"]
+    columns = ("rule", "tries", "tokens", "right", "95%", "gain over one try", "gain over greedy")
+    gains = (found["gains"], found["gains_over_greedy"])
+    last = {"one try": found["one_try"], "greedy": greedy, **{name: on[-1] for name, on in found["curves"].items()}}
+    rows = tuple(_search_row(name, point, [gain.get(name) for gain in gains]) for name, point in last.items())
+    level = (Level("greedy", greedy["right"]),)
+    charts = tuple(replace(search_chart(found["curves"], over), levels=level) for over in ("tries", "tokens"))
     return write_page(
         folder,
         Curves("Accuracy against compute", charts, "Tries and tokens are those of a problem in the mean."),
-        Table("What the most compute gives", columns, rows, numeric=frozenset(range(1, 7))),
+        Table("What the most compute gives", columns, rows, numeric=frozenset(range(1, 5))),
         title="Test-time compute",
         lead=protocol,
     )
@@ -59,7 +65,7 @@ def search_chart(curves: Mapping[str, Sequence[Numbers]], over: str) -> Chart:
     return Chart(f"Right answers over {over}", "share right", tuple(lines), log_x=True, as_percent=True, across=over)
 
 
-def _search_row(name: str, point: Numbers, gain: Numbers | None) -> tuple[str, ...]:
+def _search_row(name: str, point: Numbers, gains: Sequence[Numbers | None]) -> tuple[str, ...]:
     low, high = point["interval"]
     cells = (
         name,
@@ -68,10 +74,11 @@ def _search_row(name: str, point: Numbers, gain: Numbers | None) -> tuple[str, .
         f"{point['right']:.1%}",
         f"{low:.1%} to {high:.1%}",
     )
-    if gain is None:
-        return (*cells, "", "", "ceiling")
-    by, interval = f"{gain['difference']:+.1%}", f"{gain['low']:+.1%} to {gain['high']:+.1%}"
-    return (*cells, by, interval, gain["verdict"])
+    return (*cells, *("" if gain is None else _gain(gain) for gain in gains))
+
+
+def _gain(gain: Numbers) -> str:
+    return f"{gain['difference']:+.1%} ({gain['low']:+.1%} to {gain['high']:+.1%}): {gain['verdict']}"
 
 
 def _whole(value: float) -> float:

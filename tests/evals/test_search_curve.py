@@ -64,14 +64,24 @@ def test_gates_at_the_ends_are_one_try_and_all():
 
 
 def test_gains_have_verdicts_and_a_judge_that_knows_nothing_shows_none():
-    knowing, blind = (curves(made(200, 8, 0.5, knows, seed=1), (1, 8), (0.9,)) for knows in (2.0, 0.0))
+    greedy = made(200, 1, 0.9, 0, seed=7)
+    knowing, blind = (curves(made(200, 8, 0.5, knows, seed=1), greedy, (1, 8), (0.9,)) for knows in (2.0, 0.0))
     assert knowing["gains"]["best of n"]["verdict"] == "better"
     assert knowing["gains"]["best of n"]["low"] > 0
     assert blind["gains"]["best of n"]["verdict"] == "not shown"  # as it is with 19 seeds of 20
     assert "pass@n" not in knowing["gains"]
     assert json.loads(json.dumps(knowing)) is not None
-    alone = curves(made(50, 4, 0.5, 0), (1, 4))
-    assert list(alone["curves"]) == ["majority", "pass@n"]
+
+
+def test_a_gain_over_a_sampled_try_may_be_a_loss_against_the_greedy_one():
+    tries = made(200, 4, 0.4, 0.5)
+    greedy = [[Try("7" if n % 10 else "3", bool(n % 10), 10)] for n in range(200)]
+    found = curves(tries, greedy, (1, 4))
+    assert list(found["curves"]) == ["majority", "pass@n"]  # without a verifier
+    assert found["greedy"]["right"] == 0.9
+    assert found["one_try"]["right"] == found["curves"]["majority"][0]["right"]
+    assert found["gains"]["majority"]["verdict"] == "better"
+    assert found["gains_over_greedy"]["majority"]["verdict"] == "worse"
 
 
 def test_intervals_are_over_problems():

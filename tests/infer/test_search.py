@@ -157,3 +157,6 @@ def test_rounds_throw_other_dice_and_the_same_round_the_same(home):
     assert said[:4] != said[4:8]
     assert said[:4] == said[8:]
     assert all(one.score == 0.5 for one in asker([0], 2, 0)[0])  # without a verifier
+    greedy = asker.greedy()
+    greedy([0], 2, 0), greedy([0], 1, 1)
+    assert {reply.text for reply in greedy.replies[0]} == {"#### 5"}

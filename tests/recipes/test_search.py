@@ -45,6 +45,8 @@ def test_curves_gains_rows_and_a_page(home, tmp_path):
     assert [each["tries"] for each in numbers["curves"]["majority"]] == [1, 4]
     assert numbers["gains"].keys() == expected - {"pass@n"}
     assert numbers["one_try"]["right"] == numbers["curves"]["majority"][0]["right"]
+    assert numbers["gains_over_greedy"].keys() == numbers["gains"].keys()
+    assert numbers["greedy"]["right"] == 8 / 12  # it says 5, and two of three answers are 5
     assert numbers["mistakes"]["replies"] == 48
     judged = read_judged(tmp_path / "s" / "tries.jsonl")
     assert {one.problem for one in judged} == {f"What is {n}?" for n in range(12)}

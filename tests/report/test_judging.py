@@ -37,8 +37,14 @@ def points(*triples: tuple[float, float, float]) -> list[dict]:
 def test_the_page_of_test_time_compute(tmp_path):
     curves = {"majority": points((1, 20, 0.5), (4, 81.5, 0.625)), "pass@n": points((1, 20, 0.5), (4, 81.5, 0.75))}
     gain = {"difference": 0.125, "low": 0.031, "high": 0.219, "verdict": "better"}
-    html = write_search_page(tmp_path, curves, {"majority": gain}, "40 problems of sums.").read_text()
-    for words in ("62.5%", "52.5% to 72.5%", "+12.5%", "+3.1% to +21.9%", "better", "ceiling", "40 problems of sums."):
+    none = {"difference": -0.015, "low": -0.05, "high": 0.02, "verdict": "not shown"}
+    single, greedy = points((1, 20, 0.5), (1, 19, 0.64))
+    found = {"curves": curves, "one_try": single, "greedy": greedy}
+    found |= {"gains": {"majority": gain}, "gains_over_greedy": {"majority": none}}
+    html = write_search_page(tmp_path, found, "40 problems of sums.").read_text()
+    for words in ("62.5%", "52.5% to 72.5%", "+12.5% (+3.1% to +21.9%): better", "-1.5% (-5.0% to +2.0%): not shown"):
+        assert words in html, words
+    for words in ("64.0%", "40 problems of sums.", "greedy", "pass@n"):
         assert words in html, words
 
 
