@@ -9,6 +9,8 @@ from linnet.core.run import Run
 from linnet.evals.gains import gains
 from linnet.pipeline import STAGES, life_scores
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def life(tmp_path_factory):
