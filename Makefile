@@ -25,7 +25,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[all,dev]"
 	@touch $@
 
-quickstart: setup  ## From nothing to a small model that writes stories, and a page about it
+quickstart: setup  ## From nothing to a small model that answers, and a page about its life
 	$(BIN)/linnet quickstart
 
 test: setup  ## Run all tests, also the slow ones

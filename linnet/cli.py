@@ -35,10 +35,10 @@ COMMANDS = {
     "verifier": "Teach a model to judge answers: how likely each is right.",
     "generate": "Let a model write: from a prompt, or in turns with you.",
     "chat": "Talk with a model that was taught to reply.",
-    "evaluate": "Measure a model on text it has not seen.",
+    "evaluate": "Measure a model on text it has not seen, or at tasks.",
     "search": "Try each problem many times and choose: accuracy against compute.",
     "by-hand": "See the mathematics by hand: a token's way, checked gradients, a GPT trained in NumPy.",
-    "prove": "Hold any model to what must be true of it: causality, loss, cache, resume and forty more.",
+    "prove": "Hold any model to what must be true of it: causality, loss, cache, resume and fifty more.",
     "replay": "Do one step of a training again and see the loss of each token.",
 }
 # A command is a file in recipes/, but for the one that runs the others.

@@ -38,7 +38,7 @@ def nano() -> Life:
 
 
 def tiny() -> Life:
-    """The quick start: a whole life in under half an hour on two CPU cores, 3.9M weights of which 2.2M are multiplied.
+    """The quick start: a whole life in under half an hour on two CPU cores, 4.0M weights of which 2.2M are multiplied.
 
     Pretraining takes under ten minutes of it, on short stories; then the model learns to answer, to prefer, to judge.
     """
