@@ -5,14 +5,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from linnet.core.config import Config, Positional
+from linnet.core.config import Config, Positional, Unlisted
 from linnet.core.errors import BadInput
 from linnet.core.layers import option
 from linnet.train.config import DPOConfig, PretrainConfig, SftConfig, VerifierConfig
 
 
 class XrayConfig(PretrainConfig):
-    """Choices of `linnet xray`: those of the recipe, and what to show."""
+    """Choices of `linnet xray`: those of the recipe, and what to show.
+
+    What no row depends on is no option, but a run's config may have it.
+    """
 
     recipe: Annotated[Literal["pretrain", "sft", "dpo", "verifier"], Positional()] = "pretrain"
     """Whose rows to look into; all its options are taken, and `--config RUN` takes those of a run."""
@@ -20,27 +23,27 @@ class XrayConfig(PretrainConfig):
     """For sft, dpo and verifier: run folder of the model to start from."""
     data: str = "world"
     """For sft: conversations, as `linnet sft` takes them."""
-    samples: int = 6
+    samples: Annotated[int, Unlisted()] = 6
     """For sft: as `linnet sft` takes it; nothing is sampled here."""
     pairs: str = "world:8000"
     """For dpo: pairs, as `linnet dpo` takes them."""
     pairs_from: str = ""
     """For dpo: as `linnet dpo` takes it; the pairs are read from its run folder."""
-    replies: int = 8
+    replies: Annotated[int, Unlisted()] = 8
     """For dpo: as `linnet dpo` takes it; no replies are made here."""
     held_out_pairs: int = 500
     """For dpo: as `linnet dpo` takes it."""
-    loss: str = "sigmoid"
+    loss: Annotated[str, Unlisted()] = "sigmoid"
     """For dpo: as `linnet dpo` takes it, and as the four after it no matter for the rows."""
-    beta: float = 0.1
+    beta: Annotated[float, Unlisted()] = 0.1
     """For dpo: as `linnet dpo` takes it."""
-    gamma: float = 0.5
+    gamma: Annotated[float, Unlisted()] = 0.5
     """For dpo: as `linnet dpo` takes it."""
-    label_smoothing: float = 0.0
+    label_smoothing: Annotated[float, Unlisted()] = 0.0
     """For dpo: as `linnet dpo` takes it."""
-    chosen_weight: float = 0.0
+    chosen_weight: Annotated[float, Unlisted()] = 0.0
     """For dpo: as `linnet dpo` takes it."""
-    keep_reference: bool = True
+    keep_reference: Annotated[bool, Unlisted()] = True
     """For dpo: as `linnet dpo` takes it."""
     candidates: Path | None = None
     """For verifier: judged answers, as `linnet verifier` takes them; by default those in its run folder."""
@@ -48,17 +51,17 @@ class XrayConfig(PretrainConfig):
     """For verifier: as `linnet verifier` takes it."""
     blind: bool = False
     """For verifier: as `linnet verifier` takes it."""
-    task: str = "sums"
+    task: Annotated[str, Unlisted()] = "sums"
     """For verifier: as `linnet verifier` takes it, and as the five after it no matter for the rows."""
-    source: str = "world:1500"
+    source: Annotated[str, Unlisted()] = "world:1500"
     """For verifier: as `linnet verifier` takes it."""
-    problems: int = 1500
+    problems: Annotated[int, Unlisted()] = 1500
     """For verifier: as `linnet verifier` takes it."""
-    answers: int = 8
+    answers: Annotated[int, Unlisted()] = 8
     """For verifier: as `linnet verifier` takes it."""
-    temperature: float = 1.0
+    temperature: Annotated[float, Unlisted()] = 1.0
     """For verifier: as `linnet verifier` takes it."""
-    calculator: bool = False
+    calculator: Annotated[bool, Unlisted()] = False
     """For verifier: as `linnet verifier` takes it."""
     rows: int = Field(default=6, ge=1, le=1000)
     """Rows on the page, from the first on; with them, the first row with each mistake."""
