@@ -63,6 +63,7 @@ class QuickstartConfig(Config):
 def main(cfg: QuickstartConfig) -> dict[str, Any]:
     """Make tokenizer, model, chat, preferences, judge, search, measures and the page; return what came out."""
     from linnet.core.run import Run
+    from linnet.evals.gains import gains
     from linnet.recipes import dpo, pretrain, search, sft, tokenizer, verifier
     from linnet.report.life import write_life_page
 
@@ -90,15 +91,16 @@ def main(cfg: QuickstartConfig) -> dict[str, Any]:
     asking = EvaluateConfig(runs=models, suite=cfg.suite, rows=cfg.rows, out=at["tasks"], **machine)
     stage(at["tasks"], asking, measure_tasks)
 
-    gained = stages_gained(at, cfg.suite[0])
-    page = write_life_page(cfg.out, at, gained, cfg.suite[0])
+    task = cfg.suite[0]
+    gained = gains([life_scores(at, task)])
+    page = write_life_page(cfg.out, at, task, gained, replies_of(at, task))
     measured = Run.result(at["writing"])
     return {
         "page": str(page),
         "model": str(at["dpo"]),
         "held-out bits per byte": measured["held_out"]["bits_per_byte"],
         "consistent stories": measured["writing"]["share"],
-        **{f"{cfg.suite[0]}, {row['stage']}": round(row["value"], 4) for row in gained},
+        **{f"{task}, {row['stage']}": round(row["value"], 4) for row in gained},
         "try next": f"linnet chat {at['dpo']}",
     }
 
@@ -142,11 +144,12 @@ def measure_tasks(cfg: EvaluateConfig) -> None:
         run.finish(rows=table["rows"], contamination=table["contamination"])
 
 
-def stages_gained(at: dict[str, Path], task: str) -> list[dict[str, Any]]:
-    """Return what each stage gained at a task: base, SFT, DPO, a majority of tries, the verifier's vote among them."""
-    from linnet.evals.gains import gains
+def replies_of(at: dict[str, Path], task: str) -> dict[str, Path]:
+    """Return the file of what each model, by its name for people, replied to a task."""
+    from linnet.evals.suite_run import replies_file
+    from linnet.report.life import MODELS
 
-    return gains([life_scores(at, task)])
+    return {name: replies_file(at["tasks"], run, task) for run, name in MODELS.items()}
 
 
 def life_scores(at: dict[str, Path], task: str) -> list[Any]:
@@ -154,8 +157,6 @@ def life_scores(at: dict[str, Path], task: str) -> list[Any]:
     from linnet.evals.gains import of_replies, of_tries
     from linnet.infer.search import majority, weighted
 
-    replies = at["tasks"] / "replies"
-    models = {"base": "pretrain", "SFT": "sft", "DPO": "dpo"}
-    asked = [(name, of_replies(replies / f"{run}-{task}.jsonl")) for name, run in models.items()]
+    asked = [(name, of_replies(file)) for name, file in replies_of(at, task).items()]
     tries = at["search"] / "tries.jsonl"
     return [*asked, ("majority vote", of_tries(tries, majority)), ("verifier's vote", of_tries(tries, weighted))]

@@ -1,7 +1,8 @@
 """Where a run is in its data: a count of batches into seeded shuffles, so that resuming costs nothing."""
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -80,3 +81,11 @@ class Drawn(ABC, Generic[Drawing]):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken; raises BadInput when it was taken over other data or other choices."""
         self._cursor.restore(state)
+
+
+def hash_of_ids(parts: Iterable[Sequence[int]]) -> str:
+    """Return the SHA-256 of lists of ids in order: what an identity says of the examples that are drawn."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little") + np.asarray(part, dtype=np.int64).tobytes())
+    return digest.hexdigest()

@@ -3,7 +3,6 @@
 B rows, T tokens.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress
@@ -12,10 +11,11 @@ import numpy as np
 import torch
 
 from linnet.batches.batch import IGNORE, Batch
-from linnet.batches.cursor import Cursor, Drawn
+from linnet.batches.cursor import Cursor, Drawn, hash_of_ids
 from linnet.core.errors import BadInput
+from linnet.data.split import is_held_out
 from linnet.model.config import ModelConfig
-from linnet.text.chat import Message, render
+from linnet.text.chat import Message, render, reply_ids
 from linnet.text.tokenizer import Tokenizer
 
 
@@ -39,10 +39,8 @@ class JudgedIds:
 
 def answer_ids(tokenizer: Tokenizer, problem: str, answer: str) -> tuple[list[int], list[int]]:
     """Return what a verifier reads, in the chat format: the ids before the answer, and those of it with its stop."""
-    prompt = render(tokenizer, [Message("user", problem)], reply=True).ids
-    whole = render(tokenizer, [Message("user", problem), Message("assistant", answer)])
-    assert whole.ids[: len(prompt)] == prompt
-    return prompt, list(compress(whole.ids[len(prompt) :], whole.learned[len(prompt) :]))
+    messages = [Message("user", problem)]
+    return render(tokenizer, messages, reply=True).ids, reply_ids(tokenizer, messages, answer)
 
 
 def encode(
@@ -109,11 +107,11 @@ class JudgedRows(Drawn[Batch]):
 
 
 def hold_out(judged: Sequence[Judged], share: float) -> tuple[list[Judged], list[Judged]]:
-    """Return (to learn, held out): a hash of the problem's words decides, so no problem is on both sides.
+    """Return (to learn, held out): a hash of the problem's words decides, whatever their case and spaces.
 
     Raises BadInput where a side has no right or no wrong answers.
     """
-    held = [_fraction(one.problem) < share for one in judged]
+    held = [is_held_out(" ".join(one.problem.lower().split()), share) for one in judged]
     sides = list(compress(judged, [not out for out in held])), list(compress(judged, held))
     for name, side in zip(("to learn from", "held out"), sides, strict=True):
         right = sum(one.right for one in side)
@@ -140,14 +138,4 @@ def balanced(judged: Sequence[Judged], seed: int) -> list[Judged]:
 
 def data_hash(items: Sequence[JudgedIds]) -> str:
     """Return the SHA-256 of the ids and judgements, in order."""
-    digest = hashlib.sha256()
-    for item in items:
-        for part in (item.prompt, item.answer, (int(item.right),)):
-            digest.update(len(part).to_bytes(8, "little") + np.asarray(part, dtype=np.int64).tobytes())
-    return digest.hexdigest()
-
-
-def _fraction(problem: str) -> float:
-    """Return a number from 0 to 1 that depends on the words of a problem, not on their case or spaces."""
-    digest = hashlib.blake2b(" ".join(problem.lower().split()).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64
+    return hash_of_ids(part for item in items for part in (item.prompt, item.answer, (int(item.right),)))

@@ -3,19 +3,18 @@
 B pairs, T tokens.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress
 
-import numpy as np
 import torch
 
 from linnet.batches.batch import Batch
-from linnet.batches.cursor import Cursor, Drawn
+from linnet.batches.cursor import Cursor, Drawn, hash_of_ids
 from linnet.batches.padding import pad
 from linnet.core.errors import BadInput
-from linnet.text.chat import Message, render
+from linnet.data.split import is_held_out
+from linnet.text.chat import Message, render, reply_ids
 from linnet.text.tokenizer import Tokenizer
 
 
@@ -110,13 +109,8 @@ def encode(pairs: Iterable[Pair | None], tokenizer: Tokenizer, context: int) -> 
 def pair_ids(pair: Pair, tokenizer: Tokenizer) -> PairIds:
     """Return a pair in the chat format; only the two last answers are answers, earlier turns are prompt."""
     prompt = render(tokenizer, pair.prompt, reply=True).ids
-
-    def answer(content: str) -> tuple[int, ...]:
-        whole = render(tokenizer, [*pair.prompt, Message("assistant", content)])
-        assert whole.ids[: len(prompt)] == prompt
-        return tuple(compress(whole.ids[len(prompt) :], whole.learned[len(prompt) :]))
-
-    return PairIds(tuple(prompt), answer(pair.chosen), answer(pair.rejected), pair.reason)
+    chosen, rejected = (tuple(reply_ids(tokenizer, pair.prompt, said)) for said in (pair.chosen, pair.rejected))
+    return PairIds(tuple(prompt), chosen, rejected, pair.reason)
 
 
 def pair_batch(
@@ -158,20 +152,15 @@ class Pairs(Drawn[PairBatch]):
 
 def hold_out(items: Sequence[PairIds], share: float) -> tuple[list[PairIds], list[PairIds]]:
     """Return (to learn, held out): a hash of the prompt decides, so no prompt is on both sides."""
-    held = [is_held_out(item.prompt, share) for item in items]
+    held = [prompt_is_held_out(item.prompt, share) for item in items]
     return list(compress(items, [not out for out in held])), list(compress(items, held))
 
 
 def data_hash(items: Sequence[PairIds]) -> str:
     """Return the SHA-256 of the ids of all pairs, in order."""
-    digest = hashlib.sha256()
-    for item in items:
-        for part in (item.prompt, item.chosen, item.rejected):
-            digest.update(len(part).to_bytes(8, "little") + np.asarray(part, dtype=np.int64).tobytes())
-    return digest.hexdigest()
+    return hash_of_ids(part for item in items for part in (item.prompt, item.chosen, item.rejected))
 
 
-def is_held_out(prompt: Sequence[int], share: float) -> bool:
+def prompt_is_held_out(prompt: Sequence[int], share: float) -> bool:
     """Say whether a prompt belongs to the share that is kept out of training: a matter of its ids alone."""
-    digest = hashlib.blake2b(np.asarray(prompt, dtype=np.int64).tobytes(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64 < share
+    return is_held_out(" ".join(map(str, prompt)), share)

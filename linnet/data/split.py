@@ -31,7 +31,7 @@ class Split:
         for document in documents:
             if not inside:
                 number, seen = number + 1, 0
-                held = self.by == "document" and _is_held_out(document.text, self.share)
+                held = self.by == "document" and is_held_out(document.text, self.share)
             inside = document.continues
             if self.by == "position":
                 yield from self._cut(document, number, seen)
@@ -70,7 +70,7 @@ def plan_split(documents: Iterable[Document], share: float) -> Split:
             if len(lengths) >= FEW and len(sides) == 2:
                 return Split("document", share)
             lengths.append(len(document.text))
-            sides.add(_is_held_out(document.text, share))
+            sides.add(is_held_out(document.text, share))
         inside = document.continues
     if len(lengths) >= FEW and len(sides) == 2:
         return Split("document", share)
@@ -86,5 +86,6 @@ def split_documents(documents: Iterable[Document], held_out: float = 0.1) -> tup
     return sides
 
 
-def _is_held_out(text: str, share: float) -> bool:
+def is_held_out(text: str, share: float) -> bool:
+    """Say whether a text belongs to the share that is kept out of training: a matter of its hash alone."""
     return text_hash(text) < share * 2**64

@@ -10,8 +10,9 @@ import numpy as np
 
 from linnet.core.errors import BadInput
 from linnet.data.sources import rows
+from linnet.evals.measures import Measure
 from linnet.infer.search import Rule, Try
-from linnet.metrics import bootstrap_interval, compare_over_seeds, interval_over_seeds, wilson_interval
+from linnet.metrics import compare_over_seeds, interval_over_seeds
 
 Scores = tuple[list[str], np.ndarray]  # the questions in order, and the score of each
 
@@ -60,6 +61,4 @@ def gains(lives: Sequence[Sequence[tuple[str, Scores]]]) -> list[dict[str, Any]]
 def _interval(values: np.ndarray) -> tuple[float, float]:
     if len(values) > 1:
         return interval_over_seeds(values)
-    if np.isin(values, (0.0, 1.0)).all():
-        return wilson_interval(round(float(values.sum())), values.shape[1])
-    return bootstrap_interval(values[0])
+    return Measure.mean("right", values[0]).interval()

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from linnet.batches.padding import pad
 from linnet.batches.pairs import Pairs
-from linnet.infer.candidates import stop_ids
 from linnet.infer.config import SamplingConfig
 from linnet.infer.decode import generate
 from linnet.metrics import compare_paired, wilson_interval
 from linnet.model.decoder import Decoder
+from linnet.text.chat import reply_ends
 from linnet.text.tokenizer import Tokenizer
 from linnet.train.precision import Precision
 from linnet.train.preference import Preferring, Reference, both, logprobs_of, reference_table
@@ -122,7 +122,7 @@ def write_replies(
     """Return a reply of `model` (temperature 1) to each of the first prompts, and how likely it and `start` find it."""
     prompts = _prompts(pairs, most)
     sampling = SamplingConfig(max_tokens=MOST_TOKENS, seed=seed)
-    written = generate(model, tokenizer, prompts, sampling, stop_ids=stop_ids(tokenizer), batch_size=most)
+    written = generate(model, tokenizer, prompts, sampling, stop_ids=reply_ends(tokenizer), batch_size=most)
     rows = [
         ([*prompt, *one.ids], [False] * len(prompt) + [True] * len(one.ids))
         for prompt, one in zip(prompts, written, strict=True)
@@ -145,7 +145,7 @@ def before_and_after(
     numbers = {"reply_tokens_before": before.numbers()["reply_tokens"], **after.numbers()}
     prompts, sampling = _prompts(pairs, shown), SamplingConfig(temperature=0, max_tokens=MOST_TOKENS)
     first, second = (
-        generate(one, tokenizer, prompts, sampling, stop_ids=stop_ids(tokenizer)) for one in (start, model)
+        generate(one, tokenizer, prompts, sampling, stop_ids=reply_ends(tokenizer)) for one in (start, model)
     )
     samples = [
         f"{tokenizer.decode(prompt)}\n\nbefore: {a.text}\nafter:  {b.text}"

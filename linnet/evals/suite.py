@@ -9,13 +9,13 @@ import numpy as np
 from linnet.evals import choices
 from linnet.evals.asking import cut, prompt_ids, reply_room
 from linnet.evals.measures import Measure, measures
-from linnet.infer.chatting import reply_ends
 from linnet.infer.config import SamplingConfig
 from linnet.infer.decode import Completion, generate
 from linnet.model.decoder import Decoder
 from linnet.tasks import prompts
 from linnet.tasks.prompts import Shots
 from linnet.tasks.task import Example, Grade, Task
+from linnet.text.chat import reply_ends
 from linnet.text.tokenizer import Tokenizer
 
 GREEDY = SamplingConfig(temperature=0)

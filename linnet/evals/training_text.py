@@ -11,6 +11,7 @@ from linnet.core.errors import BadInput
 from linnet.core.files import read_json
 from linnet.data import sources
 from linnet.evals.shard_text import known_texts
+from linnet.infer.own_pairs import FILES as OWN_PAIRS
 from linnet.tasks import find
 from linnet.tasks.mixture import read_mixture
 from linnet.tasks.rows import read
@@ -68,7 +69,7 @@ def _pairs(config: Mapping[str, Any], folder: Path) -> Iterator[str]:
 
 
 def _own_pairs(config: Mapping[str, Any], folder: Path) -> Iterator[str]:
-    for path in sorted(folder.glob("own_pairs-*.jsonl")):
+    for path in sorted(folder.glob(OWN_PAIRS)):
         for row in sources.rows(path):
             yield "\n".join(str(row.get(column, "")) for column in ("prompt", "chosen", "rejected"))
 

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
-from linnet.batches.pairs import is_held_out
+from linnet.batches.pairs import prompt_is_held_out
 from linnet.core.console import logger
 from linnet.core.errors import BadInput
 from linnet.data.sources import is_world
@@ -15,7 +17,7 @@ from linnet.model.decoder import Decoder
 from linnet.tasks.prompts import as_messages
 from linnet.tasks.rows import read
 from linnet.tasks.task import Example, Grade, Task
-from linnet.text.chat import render, stop_id
+from linnet.text.chat import render, reply_ends
 from linnet.text.tokenizer import Tokenizer
 
 
@@ -59,8 +61,8 @@ def candidates(
     question that is longer than the context.
     """
     prompts = [prompt for example in examples for prompt in [chat_prompt(tokenizer, example)] * count]
-    stops = stop_ids(tokenizer)
-    written = generate(model, tokenizer, prompts, sampling, stop_ids=stops, batch_size=batch_size)
+    ends = reply_ends(tokenizer)
+    written = generate(model, tokenizer, prompts, sampling, stop_ids=ends, batch_size=batch_size)
     asked = [example for example in examples for _ in range(count)]
     found = [
         Candidate(one.text, one.ids, task.grade(example, one.text), one.finish_reason == "stop", one.given)
@@ -72,11 +74,6 @@ def candidates(
 def chat_prompt(tokenizer: Tokenizer, example: Example) -> list[int]:
     """Return the ids of a question, up to where the reply begins."""
     return render(tokenizer, as_messages(example), reply=True).ids
-
-
-def stop_ids(tokenizer: Tokenizer) -> list[int]:
-    """Return the ids that end a reply: of a turn, and of a document where there is one."""
-    return [stop_id(tokenizer)] + ([] if tokenizer.metadata.end is None else [tokenizer.end_id])
 
 
 def read_questions(
@@ -94,7 +91,7 @@ def read_questions(
     for split in ("train", "validation") if world else ("train",):
         for example in task.examples(read(task, source, split)):
             prompt = chat_prompt(tokenizer, example)
-            held = split == "validation" if world else is_held_out(prompt, share)
+            held = split == "validation" if world else prompt_is_held_out(prompt, share)
             if held and len(held_out) == most:
                 if world:
                     break
@@ -113,6 +110,21 @@ def read_questions(
 def most_prompt(context: int) -> int:
     """Return how many tokens a question may have: half of the context, so that there is room for a reply."""
     return context // 2
+
+
+def digest_of(model: Decoder, tokenizer: Tokenizer, *asked: Any) -> str:
+    """Return 12 hex digits of what replies follow from: weights, tokenizer, and JSON values of what was asked."""
+    digest = hashlib.sha256(json.dumps([*asked, tokenizer.hash]).encode())
+    for weights in model.state_dict().values():
+        digest.update(weights.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def in_parts(examples: Iterable[Example], size: int) -> Iterator[list[Example]]:
+    """Yield examples in lists of `size`, the last one shorter."""
+    waiting = iter(examples)
+    while part := list(islice(waiting, size)):
+        yield part
 
 
 def _hash(examples: Sequence[Example]) -> str:

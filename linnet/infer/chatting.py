@@ -6,7 +6,7 @@ from linnet.core.errors import BadInput
 from linnet.infer.config import SamplingConfig
 from linnet.infer.decode import Completion, generate, stream
 from linnet.model.decoder import Decoder
-from linnet.text.chat import Message, render, stop_id
+from linnet.text.chat import Message, render, reply_ends
 from linnet.text.tokenizer import Tokenizer
 
 
@@ -20,11 +20,6 @@ def replies(
     """Return the model's reply to each conversation; raises BadInput for one that fills the model's context."""
     prompts = [render(tokenizer, messages, reply=True).ids for messages in conversations]
     return generate(model, tokenizer, prompts, sampling, stop_ids=reply_ends(tokenizer), batch_size=batch_size)
-
-
-def reply_ends(tokenizer: Tokenizer) -> list[int]:
-    """Return the ids that end a reply: the end of the turn, and that of a document for a model that forgets it."""
-    return list({stop_id(tokenizer): None, tokenizer.end_id: None}) if tokenizer.metadata.end else [stop_id(tokenizer)]
 
 
 class Chat:

@@ -1,8 +1,6 @@
 """Answers of a model to the problems of a task, judged by the task's grader, as a file of rows for a verifier."""
 
-import hashlib
 import json
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -11,11 +9,11 @@ from linnet.core.console import logger
 from linnet.core.errors import BadInput
 from linnet.core.files import write_atomic
 from linnet.data.sources import rows
-from linnet.infer.candidates import candidates
+from linnet.infer.candidates import candidates, digest_of, in_parts
 from linnet.infer.config import SamplingConfig
 from linnet.model.decoder import Decoder
 from linnet.tasks.rows import read
-from linnet.tasks.task import Example, Task
+from linnet.tasks.task import Task
 from linnet.text.tokenizer import Tokenizer
 
 FILES = "candidates-*.jsonl"
@@ -40,16 +38,13 @@ def make_judged_answers(
     The hash is of the weights and of what was asked, so that a resumed run finds what it began with. Answers that did
     not come to an end are left out. Raises BadInput when there are no problems.
     """
-    asked = [task.name, source, split, problems, answers, sampling.model_dump(mode="json"), tokenizer.hash]
-    digest = hashlib.sha256(json.dumps(asked).encode())
-    for parameter in model.state_dict().values():
-        digest.update(parameter.detach().cpu().contiguous().numpy().tobytes())
-    path = folder / f"candidates-{digest.hexdigest()[:12]}.jsonl"
+    asked = (task.name, source, split, problems, answers, sampling.model_dump(mode="json"))
+    path = folder / FILES.replace("*", digest_of(model, tokenizer, *asked))
     if path.is_file():
         return path
     found: list[Judged] = []
     right = total = 0
-    for examples in _parts(task.examples(islice(read(task, source, split), problems))):
+    for examples in in_parts(task.examples(islice(read(task, source, split), problems)), AT_ONCE):
         for example, group in zip(
             examples, candidates(model, tokenizer, task, examples, answers, sampling), strict=True
         ):
@@ -86,8 +81,3 @@ def read_judged(path: Path) -> list[Judged]:
     if not found:
         raise BadInput(f"{path}: no judged answers in it")
     return found
-
-
-def _parts(examples: Iterator[Example]) -> Iterator[list[Example]]:
-    while part := list(islice(examples, AT_ONCE)):
-        yield part

@@ -1,6 +1,5 @@
 """Pairs made of a model's own replies to a task: a right one against a wrong one, as a file of rows."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -9,7 +8,7 @@ from pathlib import Path
 from linnet.core.console import logger
 from linnet.core.errors import BadInput
 from linnet.core.files import write_atomic
-from linnet.infer.candidates import Candidate, candidates, chat_prompt, most_prompt
+from linnet.infer.candidates import Candidate, candidates, chat_prompt, digest_of, in_parts, most_prompt
 from linnet.infer.config import SamplingConfig
 from linnet.model.decoder import Decoder
 from linnet.tasks import find
@@ -39,17 +38,15 @@ def make_own_pairs(
     """
     name, count = _parsed(asked)
     task = find(name)
-    digest = hashlib.sha256(f"{asked} {replies} {seed} {source} {most} {tokenizer.hash}".encode())
-    for parameter in model.state_dict().values():
-        digest.update(parameter.detach().cpu().contiguous().numpy().tobytes())
-    path = folder / FILES.replace("*", digest.hexdigest()[:12])
+    path = folder / FILES.replace("*", digest_of(model, tokenizer, asked, replies, seed, source, most))
     if path.is_file():
         return path
     sampling = SamplingConfig(max_tokens=task.max_tokens, seed=seed)
     rows, right, asked_for = [], 0, 0
     room = most_prompt(model.config.context_length)
     asking = task.examples(islice(read(task, source, "train"), count))
-    for examples in _parts(one for one in asking if len(chat_prompt(tokenizer, one)) <= room):
+    short = (one for one in asking if len(chat_prompt(tokenizer, one)) <= room)
+    for examples in in_parts(short, AT_ONCE):
         groups = candidates(model, tokenizer, task, examples, replies, sampling)
         rows += own_pairs(examples, groups, most, task.flawed)
         right += sum(reply.grade.correct for group in groups for reply in group)
@@ -89,8 +86,3 @@ def _parsed(asked: str) -> tuple[str, int]:
     if not colon or not count.isdecimal() or int(count) < 1:
         raise BadInput(f"--pairs-from {asked}: write TASK:COUNT, such as sums:2000")
     return name, int(count)
-
-
-def _parts(examples: Iterator[Example]) -> Iterator[list[Example]]:
-    while part := list(islice(examples, AT_ONCE)):
-        yield part

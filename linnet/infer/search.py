@@ -63,16 +63,6 @@ def needed(tries: Sequence[Try], threshold: float) -> int:
     return next((n for n in range(1, len(tries)) if surest(tries[:n]) >= threshold), len(tries))
 
 
-def affordable(tries: Sequence[Try], tokens: int) -> int:
-    """Return how many tries a budget of tokens pays for, the last one whole; at least one."""
-    spent = 0
-    for place, one in enumerate(tries):
-        spent += one.tokens
-        if spent > tokens:
-            return max(1, place)
-    return len(tries)
-
-
 Ask = Callable[[Sequence[int], int, int], Sequence[Sequence[Try]]]  # (problems, tries of each, round) -> new tries
 
 

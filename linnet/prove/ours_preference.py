@@ -47,7 +47,8 @@ def with_preference(subject: Subject, model: Decoder, tokenizer: Tokenizer, conf
 def preference_of(model: Decoder, config: Mapping[str, Any], pad_id: int) -> Preference:
     """Return the loss that a run of `linnet dpo` was asked for, the model as it is now being policy and reference.
 
-    The reference's log-probabilities are worked out once and kept, as in training.
+    The reference's log-probabilities are worked out once and kept, as in training. The plain loss of the chosen answer
+    (`chosen_weight`) is left out: the invariants are of the preference.
     """
     preferring = preferring_of(config)
     precision = Precision(torch.float32, model.embedding.weight.device)

@@ -51,9 +51,9 @@ def compute_chart(search: Path) -> Chart:
     return search_chart(Run.result(search)["curves"], "tries")
 
 
-def asked_before_and_after(replies: Path, runs: Mapping[str, str], task: str, count: int) -> tuple[Sample, ...]:
-    """Return the first questions of a task with the reply of each model: nothing is picked by hand."""
-    said = {name: list(rows(replies / f"{run}-{task}.jsonl"))[:count] for run, name in runs.items()}
+def asked_before_and_after(replies: Mapping[str, Path], count: int) -> tuple[Sample, ...]:
+    """Return the first questions of a task with what each model (name to file) replied: nothing is picked by hand."""
+    said = {name: list(rows(file))[:count] for name, file in replies.items()}
     return tuple(
         Sample(row["reply"] or "(nothing)", "right" if row["score"] == 1 else "wrong", (), name, row["question"])
         for place in range(count)

@@ -26,8 +26,14 @@ SHOWN, ASKED = 6, 3  # stories, questions on the page
 MODELS = {"pretrain": "base", "sft": "SFT", "dpo": "DPO"}  # stage -> its name for people
 
 
-def write_life_page(folder: Path, stages: Mapping[str, Path], gained: Sequence[Mapping[str, Any]], task: str) -> Path:
-    """Write `index.html` over finished stages; `gained` is what each was worth at a task.
+def write_life_page(
+    folder: Path,
+    stages: Mapping[str, Path],
+    task: str,
+    gained: Sequence[Mapping[str, Any]],
+    replies: Mapping[str, Path],
+) -> Path:
+    """Write `index.html` over finished stages; `gained` is what each was worth at a task, `replies` what it said there.
 
     Raises BadInput naming the file when a run folder is not whole.
     """
@@ -46,7 +52,7 @@ def write_life_page(folder: Path, stages: Mapping[str, Path], gained: Sequence[M
         ),
         Samples(
             f"Before and after: {task}",
-            gains.asked_before_and_after(stages["tasks"] / "replies", MODELS, task, ASKED),
+            gains.asked_before_and_after(replies, ASKED),
             "The first held-out questions, put to the model after each stage.",
         ),
         Samples(

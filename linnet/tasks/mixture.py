@@ -4,7 +4,6 @@
 `sums=FOLDER` a task's rows in a folder, file or hub name, `chats.jsonl` own rows; `@500` behind takes the first 500.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from linnet.core.errors import BadInput, nearest
 from linnet.data import sources
+from linnet.data.split import is_held_out
 from linnet.tasks import find
 from linnet.tasks import rows as task_rows
 from linnet.tasks.talks import Talk, talk_of
@@ -141,15 +141,13 @@ def _teaching(task: Task) -> Task:
 
 def _split(talks: list[Talk], share: float) -> tuple[list[Talk], list[Talk]]:
     """Return (to learn, held out) of own conversations."""
-    held = [_fraction(talk) < share for talk in talks]
+    held = [is_held_out(_asked(talk), share) for talk in talks]
     if len(talks) < FEW or not any(held) or all(held):
         every = max(2, round(1 / share))
         held = [number % every == 1 for number in range(len(talks))]
     return list(compress(talks, [not out for out in held])), list(compress(talks, held))
 
 
-def _fraction(talk: Talk) -> float:
-    """Return a number in [0, 1) that depends on what comes before the last turn."""
-    before = json.dumps([[message.role, message.content.strip()] for message in talk[:-1]])
-    digest = hashlib.blake2b(before.encode("utf-8", errors="surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64
+def _asked(talk: Talk) -> str:
+    """Return what comes before the last turn, as one text."""
+    return json.dumps([[message.role, message.content.strip()] for message in talk[:-1]])

@@ -84,7 +84,7 @@ def mistake(solution: str, reply: str) -> str:
     done, needed = steps(reply), steps(solution)
     if final_number(reply) is None or (done and done[-1].said == final_number(solution)):
         return "format"
-    if any(step.slips for step in done):
+    if flawed(reply):
         return "arithmetic"
     if any(step.numbers == right.numbers and step.signs != right.signs for step in done for right in needed):
         return "wrong operation"

@@ -6,6 +6,7 @@ the assistant and the `<|im_end|>` that stops them are learned. Contents lose wh
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -79,9 +80,21 @@ def render_all(tokenizer: Tokenizer, conversations: Sequence[Sequence[Message]])
     return found
 
 
+def reply_ids(tokenizer: Tokenizer, messages: Sequence[Message], content: str) -> list[int]:
+    """Return the ids of a reply to messages, with the token that stops it: what is learned of it."""
+    before = len(render(tokenizer, messages, reply=True).ids)
+    whole = render(tokenizer, [*messages, Message("assistant", content)])
+    return list(compress(whole.ids[before:], whole.learned[before:]))
+
+
 def stop_id(tokenizer: Tokenizer) -> int:
     """Return the id that ends a turn."""
     return tokenizer.special(TURN_END)
+
+
+def reply_ends(tokenizer: Tokenizer) -> list[int]:
+    """Return the ids that end a reply: the end of the turn, and that of a document for a model that forgets it."""
+    return list({stop_id(tokenizer): None, tokenizer.end_id: None}) if tokenizer.metadata.end else [stop_id(tokenizer)]
 
 
 def save_template(folder: Path, tokenizer: Tokenizer) -> None:

@@ -1,7 +1,6 @@
 """What a pretraining begins with: made the same way to train, to look into its data and to do a step again."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
 
 import torch
 
@@ -18,7 +17,7 @@ from linnet.train.config import PretrainConfig, TrainingConfig
 from linnet.train.objectives import Objective, next_token_objective
 from linnet.train.optimizers import make_optimizer
 from linnet.train.precision import Precision
-from linnet.train.schedules import factor
+from linnet.train.schedules import schedule_of
 from linnet.train.session import OneBatch
 from linnet.train.state import TrainState
 
@@ -50,7 +49,7 @@ def begin(cfg: PretrainConfig, batches: Windows | PackedRows, precision: Precisi
 def learning(cfg: PretrainConfig) -> tuple[Objective, Callable[[int], float]]:
     """Return what is learned, and the factor on the learning rates as a function of the step."""
     objective = next_token_objective(cfg.balance_weight, cfg.compile)
-    return objective, partial(factor, cfg.schedule, total=cfg.steps)
+    return objective, schedule_of(cfg)
 
 
 def drawn_once(

@@ -1,8 +1,15 @@
 """Learning-rate schedules: a factor of the peak as a pure function of the step."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 
-from linnet.train.config import ScheduleConfig
+from linnet.train.config import ScheduleConfig, TrainingConfig
+
+
+def schedule_of(cfg: TrainingConfig) -> Callable[[int], float]:
+    """Return the factor on the learning rates of a training as a function of the step."""
+    return partial(factor, cfg.schedule, total=cfg.steps)
 
 
 def factor(config: ScheduleConfig, step: int, total: int) -> float:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from linnet.train.config import TrainingConfig
 from linnet.train.loop import Step
 from linnet.train.objectives import Objective
 from linnet.train.precision import Precision
-from linnet.train.schedules import factor
+from linnet.train.schedules import schedule_of
 from linnet.train.state import Batches, Checkpoints, TrainState
 
 
@@ -90,8 +89,7 @@ class Session:
     def steps(self, objective: Objective, pace: "Pace | None" = None) -> Iterator[Step]:
         """Yield each finished step of `loop.steps`, with the choices of the config; raises Stopped on a signal."""
         cfg, run = self.cfg, self.run
-        schedule = partial(factor, cfg.schedule, total=cfg.steps)
-        for step in loop.steps(self.state, objective, schedule, cfg.steps, cfg.accumulate, cfg.clip):
+        for step in loop.steps(self.state, objective, schedule_of(cfg), cfg.steps, cfg.accumulate, cfg.clip):
             self._numbers = {}
             if step.every(cfg.log_every):
                 self._numbers = {**step.numbers, **(pace.numbers(step) if pace else {})}

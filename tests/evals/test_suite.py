@@ -7,12 +7,12 @@ import pytest
 
 from linnet.evals import suite
 from linnet.evals.suite import Way, ask, ask_task, protocol
-from linnet.infer.chatting import reply_ends
 from linnet.infer.config import SamplingConfig
 from linnet.infer.decode import generate
 from linnet.tasks import find, prompts
 from linnet.tasks.rows import read
 from linnet.tasks.task import Example, Grade
+from linnet.text.chat import reply_ends
 from linnet.text.tokenizer import Tokenizer
 from tests.infer.networks import TEXT, network
 

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from linnet.core.errors import BadInput
-from linnet.infer.candidates import Candidate, candidates, chat_prompt, read_questions, stop_ids
+from linnet.infer.candidates import Candidate, candidates, chat_prompt, read_questions
 from linnet.infer.config import SamplingConfig
 from linnet.tasks import find
 from linnet.tasks.task import Example, Grade, Task
-from linnet.text.chat import stop_id
+from linnet.text.chat import reply_ends, stop_id
 from linnet.text.tokenizer import Tokenizer
 from tests.infer.networks import network
 
@@ -39,7 +39,7 @@ def test_every_reply_is_graded_and_knows_how_it_ended(model, tokenizer):
     assert [len(group) for group in groups] == [4, 4, 4]
     for reply in (reply for group in groups for reply in group):
         assert reply.grade == long_is_good(None, reply.text)
-        assert reply.finished == (reply.ids[-1] in stop_ids(tokenizer))
+        assert reply.finished == (reply.ids[-1] in reply_ends(tokenizer))
         assert reply.reward == (reply.grade.score if reply.finished else 0.0)
         assert 1 <= len(reply.ids) <= 6
     assert len({reply.ids for reply in groups[0]}) > 1  # dice of their own
@@ -67,7 +67,7 @@ def test_the_prompt_is_the_question_in_the_chat_format(tokenizer):
     text = tokenizer.decode(chat_prompt(tokenizer, QUESTIONS[2]))
     assert "what is 2?" in text
     assert text.endswith("assistant\n")
-    assert stop_ids(tokenizer) == [stop_id(tokenizer), tokenizer.end_id]
+    assert reply_ends(tokenizer) == [stop_id(tokenizer), tokenizer.end_id]
 
 
 def test_questions_of_the_world_are_held_out_by_its_splits(tokenizer):

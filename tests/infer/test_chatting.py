@@ -3,10 +3,10 @@
 import pytest
 
 from linnet.core.errors import BadInput
-from linnet.infer.chatting import Chat, replies, reply_ends
+from linnet.infer.chatting import Chat, replies
 from linnet.infer.config import SamplingConfig
 from linnet.infer.decode import generate
-from linnet.text.chat import Message, render, stop_id
+from linnet.text.chat import Message, render, reply_ends, stop_id
 from linnet.text.tokenizer import Tokenizer
 from tests.infer.networks import bpe, chain, network
 

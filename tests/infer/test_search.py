@@ -10,7 +10,6 @@ from linnet.infer.search import (
     RULES,
     Asker,
     Try,
-    affordable,
     best,
     first,
     majority,
@@ -75,11 +74,6 @@ def test_a_gate_opens_at_the_first_sure_try():
     assert [needed(made, threshold) for threshold in (0.0, 0.2, 0.5, 0.7, 0.9, 0.96)] == [1, 1, 2, 2, 3, 4]
     assert surest(made) == 0.95
     assert surest(tries("", scores=(0.99,))) == 0.0  # sure of nothing that can be read
-
-
-def test_budgets_pay_for_whole_tries_and_for_one_at_least():
-    made = tries("1", "2", "3", tokens=10)
-    assert [affordable(made, tokens) for tokens in (1, 9, 10, 19, 20, 29, 30, 99)] == [1, 1, 1, 1, 2, 2, 3, 3]
 
 
 class Oracle:

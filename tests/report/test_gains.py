@@ -53,7 +53,8 @@ def test_headlines_say_first_and_last(stages):
 
 def test_compute_and_replies_are_read_from_the_run_folders(stages):
     assert compute_chart(stages["search"]).lines[0].points == ((1, 0.6), (4, 0.8))
-    samples = asked_before_and_after(stages["tasks"] / "replies", MODELS, "sums", 3)
+    replies = {name: stages["tasks"] / "replies" / f"{run}-sums.jsonl" for run, name in MODELS.items()}
+    samples = asked_before_and_after(replies, 3)
     assert [(one.heading, one.text, one.verdict) for one in samples] == [
         (name, "4", "right") for name in MODELS.values()
     ]

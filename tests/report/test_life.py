@@ -4,7 +4,7 @@ import pytest
 
 from linnet.core.errors import BadInput
 from linnet.data.world import rows
-from linnet.report.life import beside, headlines, judged, next_commands, write_life_page
+from linnet.report.life import MODELS, beside, headlines, judged, next_commands, write_life_page
 from tests.report.material import MEASURED, gained, make_life
 
 STORY = next(rows("stories"))["text"]
@@ -13,6 +13,10 @@ STORY = next(rows("stories"))["text"]
 @pytest.fixture
 def life(tmp_path):
     return tmp_path, make_life(tmp_path, [STORY, "<script>alert(1)</script>"])
+
+
+def replies(stages):
+    return {name: stages["tasks"] / "replies" / f"{run}-sums.jsonl" for run, name in MODELS.items()}
 
 
 def test_headlines_stand_beside_what_trivial_means_reach(life):
@@ -34,7 +38,7 @@ def test_a_story_carries_the_verdict_of_the_checker():
 
 def test_the_page_holds_all_sections_and_escapes_what_a_model_says(life):
     folder, stages = life
-    page = write_life_page(folder, stages, gained(), "sums").read_text()
+    page = write_life_page(folder, stages, "sums", gained(), replies(stages)).read_text()
     for heading in (
         "What came out",
         "How it learned",
@@ -55,7 +59,7 @@ def test_an_unfinished_run_is_one_clear_line(life):
     folder, stages = life
     (stages["verifier"] / "result.json").unlink()
     with pytest.raises(BadInput, match="verifier"):
-        write_life_page(folder, stages, gained(), "sums")
+        write_life_page(folder, stages, "sums", gained(), replies(stages))
 
 
 def test_the_commands_to_try_are_commands_of_linnet(life):
