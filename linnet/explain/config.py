@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from linnet.adapt.config import AdaptConfig
 from linnet.core.config import Config, Positional, Unlisted
 from linnet.core.errors import BadInput
 from linnet.core.layers import option
@@ -21,6 +22,8 @@ class XrayConfig(PretrainConfig):
     """Whose rows to look into; all its options are taken, and `--config RUN` takes those of a run."""
     parent: Annotated[Path | None, Positional()] = None
     """For sft, dpo and verifier: run folder of the model to start from."""
+    adapt: Annotated[AdaptConfig, Unlisted()] = AdaptConfig()
+    """For sft, dpo and verifier: no matter for the rows."""
     data: str = "world"
     """For sft: conversations, as `linnet sft` takes them."""
     samples: Annotated[int, Unlisted()] = 6
