@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from linnet.adapt.config import AdaptConfig
 from linnet.core.config import Config, OptionalInt, Positional
 from linnet.model.config import ModelConfig
 
@@ -132,6 +133,8 @@ class TuningConfig(TrainingConfig):
 
     parent: Annotated[Path, Positional()]
     """Run folder of the model to start from."""
+    adapt: AdaptConfig = AdaptConfig()
+    """What of the model learns."""
     optimizer: OptimizerConfig = OptimizerConfig(
         matrix_lr=0.004, lr=3e-4, embedding_lr=0.02, head_lr=0.002, weight_decay=0.0
     )
@@ -226,6 +229,8 @@ class DistillConfig(TrainingConfig):
     """Run folder of the model to learn from."""
     parent: Path | None = None
     """Run folder of a student to go on from, of the same tokenizer; without one a new network is made."""
+    adapt: AdaptConfig = AdaptConfig()
+    """What of a given student learns."""
     student: ModelConfig = ModelConfig()
     """Architecture of a new student; vocab_size and context_length are the teacher's."""
     temperature: float = Field(default=2.0, gt=0, le=100)
