@@ -12,7 +12,7 @@ from typing import Any
 from linnet.core.layers import merge
 from linnet.core.run import Run
 from linnet.evals.gains import gains
-from linnet.pipeline import STAGES, QuickstartConfig, life_scores
+from linnet.pipeline import QuickstartConfig, finished_stages, life_scores
 from linnet.pipeline import main as quickstart
 from linnet.presets import PRESETS
 
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> None:
     for seed in range(asked.seeds):
         cfg = chosen.but(seed=seed, out=asked.out / f"seed{seed}", threads=asked.threads)
         quickstart(cfg)
-        lives.append({name: cfg.out / name for name in STAGES})
+        lives.append(finished_stages(cfg.out))
     task = chosen.suite[0]
     rows = gains([life_scores(at, task) for at in lives])
     for row in rows:
@@ -60,7 +60,9 @@ def beside(at: dict[str, Path]) -> dict[str, float]:
     last = {(row["task"], row["metric"]): row["value"] for row in tasks if row["run"] == "dpo"}
     found = {"consistent stories": writing["writing"]["share"], "bits per byte": writing["held_out"]["bits_per_byte"]}
     found |= {f"{task}, {metric}": value for (task, metric), value in last.items() if metric in MAIN}
-    return found | {"verifier's AUROC": Run.result(at["verifier"])["held_out"]["auroc"]}
+    if "verifier" in at:
+        found["verifier's AUROC"] = Run.result(at["verifier"])["held_out"]["auroc"]
+    return found
 
 
 MAIN = ("exact match", "accuracy", "ROUGE-L")

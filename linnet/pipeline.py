@@ -18,7 +18,7 @@ from linnet.recipes.verifier import VerifierConfig
 from linnet.train.config import PretrainConfig, SftConfig
 
 C = TypeVar("C", bound=Config)
-STAGES = ("tokenizer", "pretrain", "sft", "dpo", "verifier", "search", "writing", "tasks")
+STAGES = ("tokenizer", "pretrain", "sft", "dpo", "verifier", "search", "calculator", "writing", "tasks")
 SUITE = ("sums", "sentiment", "summaries", "preferences", "instructions", "facts")
 BEFORE = Path("before")  # stands for the stage before, whose folder is known once --out is
 
@@ -62,10 +62,12 @@ class QuickstartConfig(Config):
 
 def main(cfg: QuickstartConfig) -> dict[str, Any]:
     """Make tokenizer, model, chat, preferences, judge, search, measures and the page; return what came out."""
+    from linnet.core.errors import NothingToLearn
     from linnet.core.run import Run
     from linnet.evals.gains import gains
     from linnet.recipes import dpo, pretrain, search, sft, tokenizer, verifier
     from linnet.report.life import write_life_page
+    from linnet.tasks import find
 
     at = {name: cfg.out / name for name in STAGES}
     machine: dict[str, Any] = {"seed": cfg.seed, "device": cfg.device, "threads": cfg.threads}
@@ -79,11 +81,22 @@ def main(cfg: QuickstartConfig) -> dict[str, Any]:
     stage(at["sft"], answering, sft.main)
     preferring = cfg.dpo.but(parent=at["sft"], out=at["dpo"], **training)
     stage(at["dpo"], preferring, dpo.main)
+    judge: Path | None = at["verifier"]
     judging = cfg.verifier.but(parent=at["dpo"], out=at["verifier"], **training)
-    stage(at["verifier"], judging, verifier.main)
-    tries = {"task": cfg.suite[0], "problems": cfg.rows}
-    trying = cfg.search.but(run=at["dpo"], verifier=at["verifier"], out=at["search"], **tries, **machine)
+    try:
+        stage(at["verifier"], judging, verifier.main)
+    except NothingToLearn as error:
+        judge = None
+        logger.warning("verifier: left out, and the majority alone chooses among tries (%s)", error)
+    task = cfg.suite[0]
+    tries = {"task": task, "problems": cfg.rows}
+    trying = cfg.search.but(run=at["dpo"], verifier=judge, out=at["search"], **tries, **machine)
     stage(at["search"], trying, search.main)
+    if find(task).flawed is not None:  # it calculates
+        helped = EvaluateConfig(
+            runs=(at["dpo"],), suite=(task,), rows=cfg.rows, calculator=True, overlap=0, out=at["calculator"], **machine
+        )
+        stage(at["calculator"], helped, measure_tasks)
     stories = {"writing": cfg.stories, "temperature": cfg.temperature}
     writing = EvaluateConfig(runs=(at["pretrain"],), baselines=True, out=at["writing"], **stories, **machine)
     stage(at["writing"], writing, measure_writing)
@@ -91,7 +104,7 @@ def main(cfg: QuickstartConfig) -> dict[str, Any]:
     asking = EvaluateConfig(runs=models, suite=cfg.suite, rows=cfg.rows, out=at["tasks"], **machine)
     stage(at["tasks"], asking, measure_tasks)
 
-    task = cfg.suite[0]
+    at = finished_stages(cfg.out)
     gained = gains([life_scores(at, task)])
     page = write_life_page(cfg.out, at, task, gained, replies_of(at, task))
     measured = Run.result(at["writing"])
@@ -132,16 +145,23 @@ def measure_writing(cfg: EvaluateConfig) -> None:
 
 
 def measure_tasks(cfg: EvaluateConfig) -> None:
-    """Ask every model the tasks of the suite, into a run folder."""
+    """Ask models the tasks of a suite, into a run folder whose name is the stage's."""
     from linnet.core.run import Run
     from linnet.evals.suite_run import run_suite
     from linnet.report.bars import write_picture
 
     assert cfg.out is not None
-    with Run.start(cfg.out, cfg, "tasks", parents=cfg.runs, track="none") as run:
+    with Run.start(cfg.out, cfg, cfg.out.name, parents=cfg.runs, track="none") as run:
         table = run_suite(cfg, cfg.out)
         write_picture(cfg.out, table["rows"])
         run.finish(rows=table["rows"], contamination=table["contamination"])
+
+
+def finished_stages(folder: Path) -> dict[str, Path]:
+    """Return the folders of a life's stages; one that had nothing to learn, or was not called for, is not there."""
+    from linnet.core.run import Run
+
+    return {name: folder / name for name in STAGES if Run.finished(folder / name)}
 
 
 def replies_of(at: dict[str, Path], task: str) -> dict[str, Path]:
@@ -155,8 +175,14 @@ def replies_of(at: dict[str, Path], task: str) -> dict[str, Path]:
 def life_scores(at: dict[str, Path], task: str) -> list[Any]:
     """Return for each stage of a life its name, the questions of a task and the scores."""
     from linnet.evals.gains import of_replies, of_tries
+    from linnet.evals.suite_run import replies_file
     from linnet.infer.search import majority, weighted
 
-    asked = [(name, of_replies(file)) for name, file in replies_of(at, task).items()]
     tries = at["search"] / "tries.jsonl"
-    return [*asked, ("majority vote", of_tries(tries, majority)), ("verifier's vote", of_tries(tries, weighted))]
+    found = [(name, of_replies(file)) for name, file in replies_of(at, task).items()]
+    found.append(("majority vote", of_tries(tries, majority)))
+    if "verifier" in at:
+        found.append(("verifier's vote", of_tries(tries, weighted)))
+    if "calculator" in at:
+        found.append(("calculator", of_replies(replies_file(at["calculator"], "dpo", task))))
+    return found

@@ -7,7 +7,7 @@ import pytest
 from linnet.cli import main as linnet
 from linnet.core.run import Run
 from linnet.evals.gains import gains
-from linnet.pipeline import STAGES, life_scores
+from linnet.pipeline import STAGES, finished_stages, life_scores
 
 pytestmark = pytest.mark.slow
 
@@ -22,13 +22,15 @@ def life(tmp_path_factory):
     patch.undo()
 
 
+MADE = [name for name in STAGES if name != "calculator"]  # which this life's task, facts, does not call for
+
+
 def words(out, *more):
     return ["quickstart", "--preset", "nano", "--out", str(out), "--threads", "1", *more]
 
 
 def test_every_stage_is_finished_and_the_page_is_there(life, capsys):
-    for name in STAGES:
-        assert Run.finished(life / name), name
+    assert list(finished_stages(life)) == MADE
     page = (life / "index.html").read_text()
     for piece in ("Held-out bits per byte", "Consistent stories", "gzip", "5-gram", "linnet chat", "What each stage"):
         assert piece in page
@@ -53,7 +55,7 @@ def test_each_stage_goes_on_from_the_one_before(life):
 
 
 def test_all_stages_were_asked_the_same_questions(life):
-    found = gains([life_scores({name: life / name for name in STAGES}, "facts")])
+    found = gains([life_scores(finished_stages(life), "facts")])
     assert [row["stage"] for row in found] == ["base", "SFT", "DPO", "majority vote", "verifier's vote"]
     assert all(0 <= row["low"] <= row["value"] <= row["high"] <= 1 for row in found)
     assert all(row["gain"] is not None for row in found[1:])
@@ -62,7 +64,7 @@ def test_all_stages_were_asked_the_same_questions(life):
 def test_a_second_time_everything_is_skipped(life, capsys):
     before = {path: path.stat().st_mtime_ns for path in life.glob("*/result.json")}
     assert linnet(words(life)) == 0
-    assert capsys.readouterr().err.count("skipped") == len(STAGES)
+    assert capsys.readouterr().err.count("skipped") == len(MADE)
     assert {path: path.stat().st_mtime_ns for path in life.glob("*/result.json")} == before
 
 
@@ -91,3 +93,25 @@ def test_a_stage_that_is_missing_is_made_again(life):
     (life / "writing" / "result.json").unlink()
     assert linnet(words(life)) == 0
     assert Run.finished(life / "writing")
+
+
+def test_a_life_with_nothing_right_goes_on_without_a_judge(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    few = "steps: 1, eval_every: 0, save_every: 0"
+    (tmp_path / "choices.yaml").write_text(
+        f"suite: [sums]\nsft: {{{few}}}\ndpo: {{{few}, pairs_from: 'sums:4', replies: 2}}\n"
+        "verifier: {task: sums, source: 'world:8', problems: 8, answers: 2}\n"
+    )
+    assert linnet(words(tmp_path / "run", "--config", str(tmp_path / "choices.yaml"))) == 0
+    said = capsys.readouterr().err
+    assert "going on with world:60 alone" in said
+    assert "verifier: left out" in said
+    assert list(finished_stages(tmp_path / "run")) == [name for name in STAGES if name != "verifier"]
+    rows = [name for name, _ in life_scores(finished_stages(tmp_path / "run"), "sums")]
+    assert rows == ["base", "SFT", "DPO", "majority vote", "calculator"]
+    page = (tmp_path / "run" / "index.html").read_text()
+    assert "calculator" in page
+    assert "AUROC" not in page
+    before = (tmp_path / "run" / "search" / "result.json").stat().st_mtime_ns
+    assert linnet(words(tmp_path / "run", "--config", str(tmp_path / "choices.yaml"))) == 0
+    assert (tmp_path / "run" / "search" / "result.json").stat().st_mtime_ns == before

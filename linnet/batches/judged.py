@@ -12,7 +12,7 @@ import torch
 
 from linnet.batches.batch import IGNORE, Batch
 from linnet.batches.cursor import Cursor, Drawn, hash_of_ids
-from linnet.core.errors import BadInput
+from linnet.core.errors import BadInput, NothingToLearn
 from linnet.data.split import is_held_out
 from linnet.model.config import ModelConfig
 from linnet.text.chat import Message, render, reply_ids
@@ -109,14 +109,14 @@ class JudgedRows(Drawn[Batch]):
 def hold_out(judged: Sequence[Judged], share: float) -> tuple[list[Judged], list[Judged]]:
     """Return (to learn, held out): a hash of the problem's words decides, whatever their case and spaces.
 
-    Raises BadInput where a side has no right or no wrong answers.
+    Raises NothingToLearn where a side has no right or no wrong answers.
     """
     held = [is_held_out(" ".join(one.problem.lower().split()), share) for one in judged]
     sides = list(compress(judged, [not out for out in held])), list(compress(judged, held))
     for name, side in zip(("to learn from", "held out"), sides, strict=True):
         right = sum(one.right for one in side)
         if not 0 < right < len(side):
-            raise BadInput(
+            raise NothingToLearn(
                 f"{right:,} right and {len(side) - right:,} wrong answers are {name}; a verifier needs both: take more "
                 "problems, more answers to each, or another temperature"
             )

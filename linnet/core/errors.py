@@ -8,6 +8,10 @@ class BadInput(ValueError):
     """An input or an option that cannot be used; the command line prints it as one line and exits with 2."""
 
 
+class NothingToLearn(BadInput):
+    """A model's own replies hold nothing to learn from: all are right, or all are wrong."""
+
+
 class Failed(RuntimeError):
     """Work that was asked for rightly and could not be finished; one line and exit code 1."""
 

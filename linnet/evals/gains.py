@@ -41,10 +41,12 @@ def gains(lives: Sequence[Sequence[tuple[str, Scores]]]) -> list[dict[str, Any]]
     """Return a row a stage: its share, interval, and what it gained over the stage before, in pairs of questions.
 
     `lives` are the same stages, made from one or several seeds; with several the intervals are over seeds as well.
-    Raises BadInput when the stages or lives were not asked the same questions.
+    Raises BadInput when the lives do not have the same stages, or these were not asked the same questions.
     """
     names = [name for name, _ in lives[0]]
     for life in lives:
+        if [name for name, _ in life] != names:
+            raise BadInput(f"one life has the stages {', '.join(names)}, another {', '.join(name for name, _ in life)}")
         for name, (questions, _) in life:
             if questions != lives[0][0][1][0]:
                 raise BadInput(f"the stage {name} was asked other questions than {names[0]}: nothing can be paired")

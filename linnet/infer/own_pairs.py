@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from linnet.core.console import logger
-from linnet.core.errors import BadInput
+from linnet.core.errors import BadInput, NothingToLearn
 from linnet.core.files import write_atomic
 from linnet.infer.candidates import Candidate, candidates, chat_prompt, digest_of, in_parts, most_prompt
 from linnet.infer.config import SamplingConfig
@@ -27,18 +27,18 @@ def make_own_pairs(
     asked: str,
     replies: int,
     seed: int,
-    source: str = "world",
     most: int = 2,
 ) -> Path:
-    """Write `own_pairs-HASH.jsonl` into a folder, or find it there: replies to `TASK:COUNT` questions, paired.
+    """Write `own_pairs-HASH.jsonl` into a folder, or find it there: replies to `TASK:COUNT[:SEED]`, paired.
 
-    The questions are the task's training rows of `source`; each is asked `replies` times at temperature 1. The hash is
-    of the weights and of what was asked. Questions that leave no room for a reply are not asked. Raises BadInput when
-    no question got both a right and a wrong reply.
+    The questions are training rows of the small world with that seed (by default 0), so that another seed than that
+    of the model's own training asks what it has not seen solved; each is asked `replies` times at temperature 1. The
+    hash is of the weights and of what was asked. Questions that leave no room for a reply are not asked. Raises
+    NothingToLearn when no question got both a right and a wrong reply.
     """
-    name, count = _parsed(asked)
+    name, source, count = _parsed(asked)
     task = find(name)
-    path = folder / FILES.replace("*", digest_of(model, tokenizer, asked, replies, seed, source, most))
+    path = folder / FILES.replace("*", digest_of(model, tokenizer, asked, replies, seed, most))
     if path.is_file():
         return path
     sampling = SamplingConfig(max_tokens=task.max_tokens, seed=seed)
@@ -53,7 +53,7 @@ def make_own_pairs(
         asked_for += len(examples) * replies
         logger.info("%s: %d replies, %.1f%% right, %d pairs", name, asked_for, 100 * right / asked_for, len(rows))
     if not rows:
-        raise BadInput(
+        raise NothingToLearn(
             f"--pairs-from {asked}: of {asked_for:,} replies {right:,} are right, and no question got both a right and "
             "a wrong one: nothing to pair; ask more questions, or train on the task first"
         )
@@ -81,8 +81,8 @@ def own_pairs(
             yield {**row, "reason": category or "wrong"}
 
 
-def _parsed(asked: str) -> tuple[str, int]:
-    name, colon, count = asked.partition(":")
-    if not colon or not count.isdecimal() or int(count) < 1:
-        raise BadInput(f"--pairs-from {asked}: write TASK:COUNT, such as sums:2000")
-    return name, int(count)
+def _parsed(asked: str) -> tuple[str, str, int]:
+    name, *numbers = asked.split(":")
+    if len(numbers) not in (1, 2) or not all(number.isdecimal() for number in numbers) or int(numbers[0]) < 1:
+        raise BadInput(f"--pairs-from {asked}: write TASK:COUNT or TASK:COUNT:SEED, such as sums:2000")
+    return name, ":".join(["world", *numbers]), int(numbers[0])

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from linnet.core.errors import BadInput
+from linnet.core.errors import BadInput, NothingToLearn
 from linnet.train.config import DPOConfig
 
 if TYPE_CHECKING:
@@ -91,11 +91,21 @@ def refuse(cfg: DPOConfig) -> None:
 
 
 def sources_of(cfg: DPOConfig, model: "Decoder", tokenizer: "Tokenizer") -> dict[str, str]:
-    """Return the sources of pairs, each with its split; the model's own replies are made here, or found again."""
+    """Return the sources of pairs, each with its split; the model's own replies are made here, or found again.
+
+    Where these give no pair, the other source is left; raises NothingToLearn where there is none.
+    """
+    from linnet.core.console import logger
     from linnet.infer.own_pairs import make_own_pairs
 
     sources = {} if cfg.pairs == "none" else {cfg.pairs: cfg.split}
     if cfg.pairs_from:
-        own = make_own_pairs(cfg.out, model, tokenizer, cfg.pairs_from, cfg.replies, cfg.seed)
-        sources[str(own)] = "train"
+        try:
+            own = make_own_pairs(cfg.out, model, tokenizer, cfg.pairs_from, cfg.replies, cfg.seed)
+        except NothingToLearn as error:
+            if not sources:
+                raise
+            logger.warning("%s; going on with %s alone", error, cfg.pairs)
+        else:
+            sources[str(own)] = "train"
     return sources

@@ -66,17 +66,20 @@ def asked_before_and_after(replies: Mapping[str, Path], count: int) -> tuple[Sam
 def headlines(stages: Mapping[str, Path], gained: Sequence[Numbers], task: str) -> tuple[Headline, ...]:
     """Return the numbers of the whole life to read first."""
     first, last = gained[0], gained[-1]
-    judged = Run.result(stages["verifier"])["held_out"]
-    low, high = judged["interval"]
-    return (
+    found = [
         Headline(
             f"Right at held-out {task}",
             f"{last['value']:.1%}",
             f"95% interval {_interval(last)}; the base model {first['value']:.1%}",
-            f"{last['stage']} among the tries; the stages between stand in the table below",
-        ),
-        Headline("Verifier's AUROC", f"{judged['auroc']:.3f}", f"95% interval {low:.3f} to {high:.3f}; chance 0.500"),
-    )
+            f"after the last stage, {last['stage']}; the stages between stand in the table below",
+        )
+    ]
+    if "verifier" in stages:
+        judged = Run.result(stages["verifier"])["held_out"]
+        low, high = judged["interval"]
+        detail = f"95% interval {low:.3f} to {high:.3f}; chance 0.500"
+        found.append(Headline("Verifier's AUROC", f"{judged['auroc']:.3f}", detail))
+    return tuple(found)
 
 
 def seconds_of(folder: Path) -> float:

@@ -79,8 +79,8 @@ def write_life_page(
 def costs(stages: Mapping[str, Path]) -> dict[str, str]:
     """Return how long each stage of the table of gains took, as people say it."""
     taken = {name: gains.seconds_of(stages[run]) for run, name in MODELS.items()}
-    taken["majority vote"] = gains.seconds_of(stages["search"])
-    taken["verifier's vote"] = gains.seconds_of(stages["verifier"])
+    others = {"majority vote": "search", "verifier's vote": "verifier", "calculator": "calculator"}
+    taken |= {name: gains.seconds_of(stages[stage]) for name, stage in others.items() if stage in stages}
     return {name: duration(seconds) for name, seconds in taken.items()}
 
 

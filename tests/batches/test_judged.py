@@ -18,7 +18,7 @@ from linnet.batches.judged import (
     hold_out,
     judged_batch,
 )
-from linnet.core.errors import BadInput
+from linnet.core.errors import BadInput, NothingToLearn
 from linnet.model.config import ModelConfig
 from linnet.text.chat import Message, render, stop_id
 from linnet.text.tokenizer import Tokenizer
@@ -91,7 +91,7 @@ def test_problems_are_on_one_side_whatever_their_spaces_and_case():
 
 @pytest.mark.parametrize("right", [True, False])
 def test_both_kinds_are_needed(right):
-    with pytest.raises(BadInput, match="needs both"):
+    with pytest.raises(NothingToLearn, match="needs both"):
         hold_out([Judged(str(n), "a", right) for n in range(50)], 0.5)
 
 

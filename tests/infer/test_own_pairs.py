@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from linnet.core.errors import BadInput
+from linnet.core.errors import BadInput, NothingToLearn
 from linnet.infer import own_pairs as module
 from linnet.infer.candidates import Candidate
 from linnet.infer.own_pairs import make_own_pairs, own_pairs
@@ -80,12 +80,23 @@ def test_a_file_is_written_once_and_found_again(tokenizer, tmp_path, monkeypatch
 
 def test_a_model_that_gets_nothing_right_is_one_line(tokenizer, tmp_path):
     model = network(tokenizer.vocab_size, context_length=512)
-    with pytest.raises(BadInput, match="of 6 replies 0 are right"):
+    with pytest.raises(NothingToLearn, match="of 6 replies 0 are right"):
         make_own_pairs(tmp_path, model, tokenizer, "sums:3", 2, seed=0)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("asked", ["sums", "sums:", "sums:x", "sums:0", ":3"])
+def test_a_seed_asks_other_questions(tokenizer, tmp_path, monkeypatch):
+    graded_by_length(monkeypatch)
+    model = network(tokenizer.vocab_size, context_length=512)
+    asked = []
+    for which in ("sums:20", "sums:20:0", "sums:20:1"):
+        rows = make_own_pairs(tmp_path, model, tokenizer, which, 4, seed=0).read_text().splitlines()
+        asked.append({json.loads(line)["prompt"] for line in rows})
+    assert asked[0] == asked[1]
+    assert not asked[0] & asked[2]
+
+
+@pytest.mark.parametrize("asked", ["sums", "sums:", "sums:x", "sums:0", ":3", "sums:3:x", "sums:3:1:1"])
 def test_what_cannot_be_read_is_refused(asked, tokenizer, tmp_path):
     with pytest.raises(BadInput):
         make_own_pairs(tmp_path, network(tokenizer.vocab_size), tokenizer, asked, 2, seed=0)

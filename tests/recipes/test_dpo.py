@@ -147,6 +147,15 @@ def test_pairs_of_its_own_replies_join(start, data, tmp_path, monkeypatch):
     assert asked == [4, 4]
 
 
+def test_without_a_pair_of_its_own_it_goes_on_with_the_others(start, data, tmp_path, capsys):
+    few = ["--pairs-from", "sums:2", "--replies", "2", "--steps", "1"]
+    assert linnet(words(start, data, tmp_path / "run", *few)) == 0
+    assert "nothing to pair" in capsys.readouterr().err
+    assert Run.finished(tmp_path / "run")
+    alone = small_runs.refused(capsys, words(start, "none", tmp_path / "alone", *few), lines=None)
+    assert "nothing to pair" in alone
+
+
 @pytest.mark.parametrize(
     ("more", "word"),
     [

@@ -55,6 +55,15 @@ def test_the_page_holds_all_sections_and_escapes_what_a_model_says(life):
     assert "&lt;script&gt;" in page
 
 
+def test_a_life_without_a_judge_has_a_page(life):
+    folder, stages = life
+    page = write_life_page(
+        folder, {name: stage for name, stage in stages.items() if name != "verifier"}, "sums", gained(), replies(stages)
+    ).read_text()
+    assert "AUROC" not in page
+    assert "Thinking longer" in page
+
+
 def test_an_unfinished_run_is_one_clear_line(life):
     folder, stages = life
     (stages["verifier"] / "result.json").unlink()
