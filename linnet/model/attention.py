@@ -1,8 +1,9 @@
-"""Self-attention of a block: grouped-query heads, QK-norm, rotary positions, window, sinks, value embeddings, cache.
+"""Attention of a block, to itself and to a source: grouped heads, QK-norm, positions, window, sinks, values, caches.
 
 B batch, T tokens, D hidden size, H query heads, G key/value heads, d head size, S keys.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,26 +11,48 @@ from torch import Tensor, nn
 
 from linnet.model.attend import Mask, attend
 from linnet.model.config import ModelConfig
-from linnet.model.kv_cache import KVCache
+from linnet.model.kv_cache import KVCache, Memory
 from linnet.model.norm import rms_norm
 from linnet.model.positions import rotate
 
 
 @dataclass(frozen=True)
-class Sight:
-    """What every layer of one forward pass shares: the rotary angles and who may see whom.
+class Prefix:
+    """Keys and values of P places before each row that every token sees, in windows too: a pair [1, G, P, d] a layer."""
 
-    `full` and `windowed` are masks for layers without and with a window; None means plain causal order.
+    layers: Sequence[tuple[Tensor, Tensor]]
+
+    @property
+    def places(self) -> int:
+        """The number P of places."""
+        return self.layers[0][0].shape[2]
+
+    def before(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Return keys and values [B, G, P + S, d] of a layer, given those [B, G, S, d] of the row."""
+        own_keys, own_values = (one.to(keys.dtype).expand(len(keys), -1, -1, -1) for one in self.layers[layer])
+        return torch.cat((own_keys, keys), dim=2), torch.cat((own_values, values), dim=2)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What every layer of one forward pass shares: the rotary angles, who may see whom, and the sources.
+
+    `full` and `windowed` are masks for layers without and with a window; None means plain causal order, or all where
+    rows are not `causal`. `bias` [B or 1, H, T, S] is added to the scores.
     """
 
     rotary: tuple[Tensor, Tensor] | None
     full: Mask | None
     windowed: Mask | None
     cache: KVCache | None
+    bias: Tensor | None = None
+    causal: bool = True
+    memory: Memory | None = None
+    prefix: Prefix | None = None
 
 
 class Attention(nn.Module):
-    """Multi-head causal attention (Vaswani et al. 2017) with grouped keys and values (Ainslie et al. 2023)."""
+    """Multi-head self-attention (Vaswani et al. 2017) with grouped keys and values (Ainslie et al. 2023)."""
 
     def __init__(self, config: ModelConfig, layer: int):
         super().__init__()
@@ -41,8 +64,8 @@ class Attention(nn.Module):
         self.query = nn.Linear(hidden, self.heads * self.width, bias=bias)
         self.key = nn.Linear(hidden, self.kv_heads * self.width, bias=bias)
         self.value = nn.Linear(hidden, self.kv_heads * self.width, bias=bias)
-        self.output = nn.Linear(self.heads * self.width, hidden, bias=bias)
-        self.epsilon = config.norm_epsilon
+        self.output = nn.Linear(self.heads * self.width, hidden, bias=bias and config.attention_output_bias)
+        self.epsilon, self.scale = config.norm_epsilon, config.attention_scale
         gains = config.qk_norm and config.norm_gain
         self.qk_norm = config.qk_norm
         self.query_gain = nn.Parameter(torch.ones(self.width)) if gains else None
@@ -68,9 +91,55 @@ class Attention(nn.Module):
             query, key = rotate(query, *sight.rotary), rotate(key, *sight.rotary)
         if sight.cache is not None:
             key, value = sight.cache.extend(self.layer, key, value)
+        if sight.prefix is not None:
+            key, value = sight.prefix.before(self.layer, key, value)
         mask = sight.windowed if self.windowed else sight.full
-        mixed = attend(query, key, value, mask=mask, window=self.reach, sink_logits=self.sink_logits)
+        mixed = attend(
+            query,
+            key,
+            value,
+            mask=mask,
+            window=self.reach,
+            sink_logits=self.sink_logits,
+            bias=sight.bias,
+            scale=self.scale,
+            causal=sight.causal,
+        )
         return self.output(mixed.transpose(1, 2).reshape(*x.shape[:2], -1))
 
     def _heads(self, x: Tensor, heads: int) -> Tensor:
         return x.view(*x.shape[:2], heads, self.width).transpose(1, 2)
+
+
+class CrossAttention(nn.Module):
+    """Attention of a decoder to its sources: queries from its own stream, keys and values from the encoder's states."""
+
+    def __init__(self, config: ModelConfig, layer: int):
+        super().__init__()
+        self.layer, self.heads, self.kv_heads, self.width = layer, config.num_heads, config.kv_heads, config.head_width
+        hidden, bias = config.hidden_size, config.attention_bias
+        self.query = nn.Linear(hidden, self.heads * self.width, bias=bias)
+        self.key = nn.Linear(hidden, self.kv_heads * self.width, bias=bias)
+        self.value = nn.Linear(hidden, self.kv_heads * self.width, bias=bias)
+        self.output = nn.Linear(self.heads * self.width, hidden, bias=bias and config.attention_output_bias)
+        self.epsilon, self.scale, self.qk_norm = config.norm_epsilon, config.attention_scale, config.qk_norm
+        gains = config.qk_norm and config.norm_gain
+        self.query_gain = nn.Parameter(torch.ones(self.width)) if gains else None
+        self.key_gain = nn.Parameter(torch.ones(self.width)) if gains else None
+
+    def pair(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Return keys and values [B, G, S, d] of the encoder's states [B, S, D]: the same for every token to come."""
+        key, value = (
+            part(states).view(*states.shape[:2], self.kv_heads, self.width).transpose(1, 2)
+            for part in (self.key, self.value)
+        )
+        return (rms_norm(key, self.key_gain, self.epsilon) if self.qk_norm else key), value
+
+    def forward(self, x: Tensor, memory: Memory) -> Tensor:
+        """Map the stream [B, T, D] to [B, T, D]: what each token takes from the sources of its row."""
+        query = self.query(x).view(*x.shape[:2], self.heads, self.width).transpose(1, 2)
+        if self.qk_norm:
+            query = rms_norm(query, self.query_gain, self.epsilon)
+        key, value = self.pair(memory.states) if memory.pairs is None else memory.pairs[self.layer]
+        mixed = attend(query, key, value, mask=memory.mask, scale=self.scale, causal=False)
+        return self.output(mixed.transpose(1, 2).reshape(*x.shape[:2], -1))

@@ -7,11 +7,12 @@ def matmul_parameters(config: ModelConfig) -> int:
     """Count the weights that every token is multiplied with: projections, MLP or visited experts, head; no look-ups."""
     hidden, heads = config.hidden_size, config.num_heads * config.head_width
     attention = hidden * (2 * heads + 2 * config.kv_heads * config.head_width)
-    mlp = hidden * config.mlp_width * (3 if config.activation == "swiglu" else 2)
+    matrices = 3 if config.is_gated else 2
+    mlp, expert = matrices * hidden * config.mlp_width, matrices * hidden * config.expert_width
     total = hidden * config.outputs
     for layer in range(config.num_layers):
         mixture = config.layer_is_mixture(layer)
-        total += attention + (mlp * config.experts_per_token + hidden * config.num_experts if mixture else mlp)
+        total += attention + (expert * config.experts_per_token + hidden * config.num_experts if mixture else mlp)
     return total
 
 

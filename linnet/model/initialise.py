@@ -15,12 +15,12 @@ import torch
 from torch import nn
 
 if TYPE_CHECKING:
-    from linnet.model.decoder import Decoder
+    from linnet.model.stack import Stack
 
 
 @torch.no_grad()
-def initialise(model: Decoder, generator: torch.Generator) -> None:
-    """Draw all weights of the decoder from the generator (on the CPU, so that a seed means the same everywhere)."""
+def initialise(model: Stack, generator: torch.Generator) -> None:
+    """Draw all weights of a stack and its head from the generator (on the CPU: a seed means the same everywhere)."""
     config = model.config
     if model.embedding.weight.is_meta:  # shapes without memory: there is nothing to draw
         return
@@ -29,7 +29,7 @@ def initialise(model: Decoder, generator: torch.Generator) -> None:
     if config.tie_embeddings:  # and what is added to the embedding stays of its size
         summed = min(0.02, (1.0 if ours else 8.0) / config.hidden_size)
     for name, parameter in model.named_parameters():
-        if name.endswith("bias"):
+        if name.endswith("bias") or name == "relative.table.weight":
             parameter.zero_()
         elif _is_embedding(model, name):
             _normal(parameter, looked_up if name.startswith("value_embeddings") else summed, generator)

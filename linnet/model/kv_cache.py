@@ -1,13 +1,36 @@
-"""The key/value cache: what each row has already read, so that a new token costs one step.
+"""The key/value caches: what each row has already read, and what its source holds, so that a token costs one step.
 
 B rows, G key/value heads, S places, d head size. A full cache keeps position p in place p. A rolling cache keeps the
 sink tokens and the last `window` positions, in a ring. One place more than needed takes what is only padding.
 """
 
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from linnet.model.config import ModelConfig
+
+
+@dataclass
+class Memory:
+    """What a decoder reads of its sources: the encoder's last states, and who of them is real.
+
+    `pairs`, the cache of cross-attention, holds each layer's keys and values [B, G, S, d] where they were made once
+    for all tokens to come; None lets each layer make them.
+    """
+
+    states: Tensor  # [B, S, D]
+    mask: Tensor | None  # bool [B, 1, 1, S], None where all are real
+    pairs: list[tuple[Tensor, Tensor]] | None = None
+
+    def select(self, rows: Tensor) -> None:
+        """Keep the given rows, in that order; a row may be named twice or not at all."""
+        self.states = self.states.index_select(0, rows)
+        self.mask = None if self.mask is None else self.mask.index_select(0, rows)
+        if self.pairs is not None:
+            self.pairs = [(keys.index_select(0, rows), values.index_select(0, rows)) for keys, values in self.pairs]
 
 
 class KVCache:
@@ -40,9 +63,16 @@ class KVCache:
         self.lengths = torch.zeros(batch_size, dtype=torch.int64, device=device)
         # The last two ids of each row, for n-gram embeddings; -1 stands before the first token.
         self.recent = torch.full((batch_size, 2), -1, device=device)
+        self.memory: Memory | None = None  # of an encoder-decoder's sources
+        self.prefix: Any = None  # what stands before every row, kept here by a network that works it out
         self.longest = 0  # no row has seen more tokens than this (known without asking the device)
         self._slots = torch.empty(0)
         self._key_at = torch.empty(0)
+
+    @property
+    def key_at(self) -> Tensor:
+        """Return the positions [B, S] of the keys that the tokens begun last may look at; negative is none."""
+        return self._key_at
 
     def begin(self, tokens: int, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         """Make room for `tokens` new places a row; return positions [B, T] and positions of the keys seen, [B, S].
@@ -103,3 +133,5 @@ class KVCache:
         self.places = self.places.index_select(0, rows)
         self.lengths = self.lengths.index_select(0, rows)
         self.recent = self.recent.index_select(0, rows)
+        if self.memory is not None:
+            self.memory.select(rows)

@@ -22,9 +22,9 @@ from linnet.by_hand.operation import Params
 from linnet.model.attend import attend
 from linnet.model.attention import Attention, Sight
 from linnet.model.config import ModelConfig
-from linnet.model.decoder import Block
 from linnet.model.mlp import MLP, squared_relu
 from linnet.model.moe import MixtureOfExperts
+from linnet.model.stack import Block
 from linnet.train.objectives import next_token
 from tests.by_hand import formulas
 
