@@ -1,19 +1,40 @@
 """Another head on a trained network: the trunk is copied, the head is new."""
 
+from typing import TypeVar
+
 import torch
 
+from linnet.adapt.surgery import fold
+from linnet.core.errors import BadInput
 from linnet.model.decoder import Decoder
+from linnet.model.encoder import Encoder
+from linnet.model.network import build
+from linnet.model.pooling import Pooling
+
+Headed = TypeVar("Headed", Decoder, Encoder)
 
 
 @torch.no_grad()
-def with_head(model: Decoder, outputs: int | None, generator: torch.Generator | None = None) -> Decoder:
+def with_head(
+    model: Headed, outputs: int | None, generator: torch.Generator | None = None, pooling: Pooling = "none"
+) -> Headed:
     """Return a network with the trunk's weights and a fresh head of `outputs` numbers a token (None: a logit an id).
 
-    `generator` draws the head; nothing is shared with the given model.
+    `pooling` says whose numbers are those of the whole row, for a classifier; an encoder with a layer before its head
+    gets a fresh one, with tanh for rows. Adapters of the model are folded into it. `generator` draws the head; nothing is shared with the given model.
     """
-    config = model.config.but(output_size=outputs, tie_embeddings=model.config.tie_embeddings and outputs is None)
-    made = Decoder(config, generator).to(model.embedding.weight.device, model.embedding.weight.dtype)
-    trunk = {name: weight for name, weight in model.named_parameters() if name != "head.weight"}
+    model = fold(model)
+    if isinstance(model, Decoder) and model.prefix is not None:
+        raise BadInput("a new head for a model with virtual tokens; give the run that these were added to")
+    before = model.config
+    layer = before.head_layer
+    if outputs is not None and layer != "none":
+        layer = "none" if pooling == "none" else "tanh"
+    tied = before.tie_embeddings and outputs is None
+    config = before.but(output_size=outputs, tie_embeddings=tied, pooling=pooling, head_layer=layer)
+    made = build(config, generator).to(model.embedding.weight.device, model.embedding.weight.dtype)
+    assert isinstance(made, type(model))
+    trunk = {name: weight for name, weight in model.named_parameters() if not name.startswith(("head.", "head_layer."))}
     for name, parameter in made.named_parameters():
         if name in trunk:
             parameter.copy_(trunk[name])

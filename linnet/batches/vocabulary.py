@@ -1,6 +1,6 @@
 """Which tokenizer a corpus is cut with: an existing one, or one trained on it here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from linnet.batches.prepare import Source
@@ -23,6 +23,17 @@ def tokenizer_for(choice: str, source: Source, vocab_size: int) -> Tokenizer:
         return Tokenizer.train_characters(_texts(source, held_out_too=True))
     if choice == "bpe":
         return Tokenizer.train_bpe(_texts(source, held_out_too=False), vocab_size)
+    return _existing(choice)
+
+
+def tokenizer_of_texts(choice: str, texts: Iterable[str], vocab_size: int) -> Tokenizer:
+    """Load the tokenizer in the folder or file `choice`, or train one of the kind it names on texts."""
+    if choice == "characters":
+        return Tokenizer.train_characters(texts)
+    return Tokenizer.train_bpe(texts, vocab_size) if choice == "bpe" else _existing(choice)
+
+
+def _existing(choice: str) -> Tokenizer:
     if not Path(choice).exists():
         kinds = f"{', '.join(KINDS)}.{nearest(choice, KINDS)}"
         raise BadInput(f"--tokenizer {choice}: no such folder or file, nor one of {kinds}")

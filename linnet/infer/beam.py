@@ -15,6 +15,7 @@ from linnet.infer.decode import Completion, prompt_ids
 from linnet.infer.rows import check_prompts, goes_beyond_context, prefill, read
 from linnet.infer.score import score
 from linnet.model.decoder import Decoder
+from linnet.model.kv_cache import KVCache
 from linnet.text.tokenizer import Tokenizer
 
 
@@ -53,6 +54,23 @@ def beam_search(
     longest = len(prompt) + most - 1
     logits, cache = prefill(model, [prompt], longest, rolling=beyond and longest > context)
     vocabulary = min(vocab_size or model.config.vocab_size, model.config.vocab_size)
+    return search_on(model, logits, cache, width, most, stop_ids, length_penalty, vocabulary)
+
+
+def search_on(
+    model: Decoder,
+    logits: Tensor,
+    cache: KVCache,
+    width: int,
+    most: int,
+    stop_ids: Sequence[int],
+    length_penalty: float,
+    vocabulary: int,
+) -> list[Beam]:
+    """Return the `width` best continuations of the one row that a cache holds, after logits [1, V] of its last token.
+
+    Of the vocabulary only the first so many ids are written; at most `most` tokens, which the cache must have room for.
+    """
     stops = frozenset(stop_ids)
     running: list[tuple[tuple[int, ...], float]] = [((), 0.0)]
     finished: list[Beam] = []

@@ -1,6 +1,6 @@
 """Every loss, as a sum over targets and how many there were, so that the loop can divide once, rightly.
 
-B rows, T tokens, V vocabulary.
+B rows, T tokens, V vocabulary, C classes.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from linnet.batches.batch import IGNORE, Batch
+from linnet.batches.labelled import LabelledBatch
+from linnet.batches.source_target import SourceTargetBatch
 from linnet.model.decoder import Decoder
+from linnet.model.encoder import Encoder
+from linnet.model.encoder_decoder import EncoderDecoder
+from linnet.model.network import Network
+from linnet.model.pooling import pooled
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,7 @@ class Loss:
     numbers: dict[str, Tensor] = field(default_factory=dict)
 
 
-Objective = Callable[[Decoder, Any], Loss]  # reads the batches of its own kind
+Objective = Callable[[Any, Any], Loss]  # reads networks and batches of its own kind
 
 
 def next_token(model: Decoder, batch: Batch, balance_weight: float = 0.0) -> Loss:
@@ -41,7 +47,7 @@ def next_token(model: Decoder, batch: Batch, balance_weight: float = 0.0) -> Los
     return with_balance(Loss(total, count, {"loss": total.detach()}), model, balance_weight)
 
 
-def with_balance(loss: Loss, model: Decoder, weight: float) -> Loss:
+def with_balance(loss: Loss, model: Network, weight: float) -> Loss:
     """Add the balance loss of the experts' last pass, once for each target; a model without experts adds none."""
     shares = [mixture.balance_loss for mixture in model.mixtures() if mixture.balance_loss is not None]
     if not shares or not weight:
@@ -49,6 +55,45 @@ def with_balance(loss: Loss, model: Decoder, weight: float) -> Loss:
     balance = torch.stack(shares).mean()
     numbers = {**loss.numbers, "balance": balance.detach() * loss.count}
     return Loss(loss.total + weight * balance * loss.count, loss.count, numbers)
+
+
+def masked_token(model: Encoder, batch: Batch) -> Loss:
+    """Cross-entropy of the tokens that were hidden, in nats, summed; `accuracy` is how many are the likeliest ones.
+
+    Targets stand at their own places (Devlin et al. 2019): nothing is shifted, and what was not hidden is IGNORE.
+    """
+    logits = model(batch.ids, positions=batch.positions, documents=batch.documents)
+    return _of_targets(logits, batch.targets)
+
+
+def source_to_target(model: EncoderDecoder, batch: SourceTargetBatch, label_smoothing: float = 0.0) -> Loss:
+    """Cross-entropy of the next target token given its source, in nats, summed; `accuracy` counts the likeliest ones.
+
+    With `label_smoothing` so much of each target's probability is spread over all ids (Szegedy et al. 2016);
+    `cross_entropy` is then the loss without it.
+    """
+    logits = model(batch.source, batch.target.ids, source_lengths=batch.source_lengths)
+    return _of_targets(logits, batch.target.targets, label_smoothing)
+
+
+def classification(model: Decoder | Encoder, batch: LabelledBatch) -> Loss:
+    """Cross-entropy of the label of each row in nats, summed; `accuracy` counts the rows that are classed rightly."""
+    logits = pooled(model(batch.ids, lengths=batch.lengths), batch.lengths, model.config.pooling)
+    return _of_targets(logits, batch.labels)
+
+
+def _of_targets(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Loss:
+    """Return the summed cross-entropy of logits [..., V] at targets [...] that are not IGNORE."""
+    flat, wanted = logits.flatten(0, -2), targets.reshape(-1)
+    flat = flat.to(torch.promote_types(flat.dtype, torch.float32))
+    plain = F.cross_entropy(flat, wanted, ignore_index=IGNORE, reduction="sum")
+    hits = (flat.argmax(-1) == wanted).sum().to(plain.dtype)
+    numbers = {"loss": plain.detach(), "accuracy": hits}
+    total = plain
+    if label_smoothing:
+        total = F.cross_entropy(flat, wanted, ignore_index=IGNORE, reduction="sum", label_smoothing=label_smoothing)
+        numbers |= {"loss": total.detach(), "cross_entropy": plain.detach()}
+    return Loss(total, (wanted != IGNORE).sum(), numbers)
 
 
 def distillation(

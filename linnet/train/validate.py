@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -11,7 +12,8 @@ from linnet.batches.packing import PackedRows
 from linnet.batches.shards import Shard
 from linnet.batches.windows import in_order
 from linnet.model.decoder import Decoder
-from linnet.train.objectives import next_token
+from linnet.model.network import Network
+from linnet.train.objectives import Objective, next_token
 from linnet.train.precision import Precision
 
 
@@ -72,3 +74,22 @@ def mean_loss(model: Decoder, batches: Iterable[Batch], precision: Precision) ->
         count += int(loss.count)
     model.train(was_training)
     return total / count, count
+
+
+@torch.no_grad()
+def mean_numbers(
+    model: Network, batches: Iterable[Any], precision: Precision, objective: Objective
+) -> tuple[dict[str, float], int]:
+    """Return the means of an objective's numbers over the targets of batches, and how many they are; mode is kept."""
+    was_training = model.training
+    model.eval()
+    sums: dict[str, float] = {}
+    count = 0
+    for batch in batches:
+        with precision.autocast():
+            loss = objective(model, batch.to(precision.device))
+        count += int(loss.count)
+        for name, value in loss.numbers.items():
+            sums[name] = sums.get(name, 0.0) + float(value)
+    model.train(was_training)
+    return {name: value / max(1, count) for name, value in sums.items()}, count
