@@ -21,8 +21,9 @@ __all__ = ["Run", "differences", "metrics_csv", "read_metrics"]
 NOT_IDENTITY = frozenset({"out", "resume", "track", "threads", "keep_every", "prove", "json_output"})
 # What a run leaves in its folder; a fresh start removes it, so that nothing there belongs to another run.
 LEFT_BY_A_RUN = (
-    *("result.json", "model.json", "model.safetensors", "adapter.safetensors", "samples.md"),
-    *("chat_template.jinja", "tokenizer_config.json"),
+    *("result.json", "model.json", "model.safetensors", "samples.md"),
+    *("adapter_config.json", "adapter_model.safetensors"),
+    *("chat_template.jinja", "tokenizer_config.json", "chat_format.json"),
 )
 LEFT_FOLDERS = ("state", "kept", "tensorboard")
 
@@ -145,6 +146,11 @@ class Run:
         if known != digest:
             raise BadInput(f"{self.folder}: {name} has changed since this run started; start anew with another --out")
         self._record["data"][name] = digest
+        self._write_record()
+
+    def note(self, **facts: Any) -> None:
+        """Write facts about the run to record.json."""
+        self._record |= facts
         self._write_record()
 
     @property

@@ -8,7 +8,6 @@ simple_evaluate(model=LinnetLM.load("runs/mine"), tasks=["piqa", "gsm8k"], num_f
 ```
 """
 
-import re
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,14 +18,15 @@ from linnet.evals.choices import log_likelihoods
 from linnet.infer.config import SamplingConfig
 from linnet.infer.decode import generate, start_id
 from linnet.model.decoder import Decoder
-from linnet.text.tokenizer import TURN_END, TURN_START, Tokenizer
+from linnet.text.chat import Message, as_text, marks, stop_id
+from linnet.text.chat_format import cut_at
+from linnet.text.tokenizer import Tokenizer
 
 try:
     from lm_eval.api.model import TemplateLM  # pyrefly: ignore[missing-import]
 except ImportError:  # an optional package; making a LinnetLM says what to install
     TemplateLM = object
 
-MARKS = re.compile(f"({re.escape(TURN_START)}|{re.escape(TURN_END)})")
 MAX_TOKENS = 256  # lm-eval's default length of a reply
 
 
@@ -80,8 +80,9 @@ class LinnetLM(TemplateLM):
         """Return the ids of a text; of a rendered chat with its marks as the special tokens that they are."""
         begins = self.begin and not self._turns if add_special_tokens is None else add_special_tokens
         ids = [self.prefix_token_id] if begins else []
-        for part in MARKS.split(string) if self._turns else [string]:
-            ids += [self.tokens.special(part)] if self._turns and MARKS.fullmatch(part) else self.tokens.encode(part)
+        parts = cut_at(marks(self.tokens), string) if self._turns else [string]
+        for place, part in enumerate(parts):
+            ids += [self.tokens.special(part)] if place % 2 else self.tokens.encode(part)
         return ids
 
     def chat_template(self, chat_template: bool | str = False) -> str:
@@ -91,8 +92,8 @@ class LinnetLM(TemplateLM):
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
         """Return messages in the chat format of linnet.text.chat, as text."""
         self._turns = True
-        said = [f"{TURN_START}{one['role']}\n{one['content'].strip()}{TURN_END}\n" for one in chat_history]
-        return "".join(said) + (f"{TURN_START}assistant\n" if add_generation_prompt else "")
+        talk = [Message(one["role"], one["content"]) for one in chat_history]  # type: ignore[arg-type]
+        return as_text(self.tokens, talk, add_generation_prompt)
 
     def loglikelihood_rolling(self, requests: list, disable_tqdm: bool = False) -> list[float]:
         """Return ln p of whole texts, windows of the context side by side."""
@@ -108,7 +109,7 @@ class LinnetLM(TemplateLM):
         by_choices: dict[SamplingConfig, list[int]] = {}
         for place, request in enumerate(requests):
             by_choices.setdefault(self._sampling(request.args[1]), []).append(place)
-        stops = [self.eot_token_id, *([self.tokens.special(TURN_END)] if self._turns else [])]
+        stops = [self.eot_token_id, *([stop_id(self.tokens)] if self._turns else [])]
         for sampling, places in by_choices.items():
             prompts = [
                 cut(self.model, self.tok_encode(requests[place].args[0]), sampling.max_tokens) for place in places

@@ -15,7 +15,8 @@ import numpy as np
 from linnet.batches.batch import IGNORE, Batch
 from linnet.batches.tokens import document_numbers, visible
 from linnet.core.errors import BadInput
-from linnet.text.tokenizer import TURN_END, Tokenizer
+from linnet.text.chat import stop_name
+from linnet.text.tokenizer import Tokenizer
 
 MOST_HASHES = 2**20  # rows, and stretches, that are remembered to find doubles: about 100 MB
 UNKNOWN_NAMES = ("<unk>", "[UNK]", "<|unk|>", "<UNK>")
@@ -263,7 +264,8 @@ def examine(batches: Iterable[Batch], tokenizer: Tokenizer, most_rows: int, show
 def stop_ids(tokenizer: Tokenizer) -> list[int]:
     """Return the ids that end a text or a turn; empty for a tokenizer without any."""
     found = [] if tokenizer.metadata.end is None else [tokenizer.end_id]
-    return found + [id for name, id in tokenizer.specials.items() if name == TURN_END and id not in found]
+    turn = tokenizer.specials.get(stop_name(tokenizer))
+    return found if turn is None or turn in found else [*found, turn]
 
 
 def broken_characters(data: bytes) -> int:

@@ -1,46 +1,12 @@
 """What a transformers `config.json` says, as our ModelConfig; what we cannot express is refused by the field's name."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from linnet.core.errors import BadInput
+from linnet.export.fields import Fields
+from linnet.export.hf_rope import read_rope
 from linnet.model.config import ModelConfig
-
-
-class Fields:
-    """The fields of one config.json; each complaint is one line that names the file and the field."""
-
-    def __init__(self, values: Any, where: Path):
-        self.where = where
-        if not isinstance(values, Mapping):
-            raise BadInput(f"{where}: an object of fields was expected, not {type(values).__name__}")
-        self.values: Mapping[str, Any] = values
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """Return a field, or the default where it is absent."""
-        return self.values.get(name, default)
-
-    def need(self, name: str) -> Any:
-        """Return a field; raises BadInput where it is absent or null."""
-        if self.values.get(name) is None:
-            raise BadInput(f"{self.where}: has no field {name}")
-        return self.values[name]
-
-    def count(self, name: str, default: int) -> int:
-        """Return a field that is a whole number, not negative; the default where it is absent or null."""
-        value = default if self.get(name) is None else self.get(name)
-        if not isinstance(value, int) or value < 0:
-            raise BadInput(f"{self.where}: {name} = {value!r} is not a whole number")
-        return value
-
-    def only(self, name: str, *allowed: Any, default: Any = None) -> Any:
-        """Return a field that has one of the values we can express (the default where absent); raises BadInput."""
-        value = self.get(name, default)
-        if value not in allowed:
-            choices = ", ".join(map(repr, allowed))
-            raise BadInput(f"{self.where}: {name} = {value!r} cannot be expressed here, only {choices}")
-        return value
 
 
 def model_config(fields: Fields) -> ModelConfig:
@@ -65,7 +31,7 @@ _CLASSIC = {
     "value_embedding_every": 0,
     "logit_soft_cap": None,
 }
-_GELU = {"gelu_new": "gelu", "gelu_pytorch_tanh": "gelu", "gelu": "gelu_exact"}
+ACTIVATIONS = {"gelu_new": "gelu", "gelu_pytorch_tanh": "gelu", "gelu": "gelu_exact", "relu2": "relu2"}
 
 
 def _gpt2(fields: Fields) -> dict[str, Any]:
@@ -82,7 +48,7 @@ def _gpt2(fields: Fields) -> dict[str, Any]:
         "positions": "learned",
         "norm": "layer",
         "norm_epsilon": fields.get("layer_norm_epsilon", 1e-5),
-        "activation": _GELU[fields.only("activation_function", *_GELU, default="gelu_new")],
+        "activation": ACTIVATIONS[fields.only("activation_function", *ACTIVATIONS, default="gelu_new")],
         "attention_bias": True,
         "mlp_bias": True,
         "tie_embeddings": fields.get("tie_word_embeddings", True),
@@ -90,7 +56,7 @@ def _gpt2(fields: Fields) -> dict[str, Any]:
 
 
 def _rotary(fields: Fields, theta: float, epsilon: float) -> dict[str, Any]:
-    """Read what Llama, Qwen3 and Mixtral share; theta and epsilon are the family's defaults."""
+    """Read what all families but GPT-2 share; theta and epsilon are the family's defaults."""
     fields.only("hidden_act", "silu", "swish", default="silu")
     return {
         "vocab_size": fields.need("vocab_size"),
@@ -101,7 +67,7 @@ def _rotary(fields: Fields, theta: float, epsilon: float) -> dict[str, Any]:
         "num_kv_heads": fields.get("num_key_value_heads"),
         "head_size": fields.get("head_dim"),
         "mlp_size": fields.need("intermediate_size"),
-        "rope_theta": _rope_theta(fields, theta),
+        **read_rope(fields, theta),
         "norm_epsilon": fields.get("rms_norm_eps", epsilon),
         "activation": "swiglu",
         "tie_embeddings": fields.get("tie_word_embeddings", False),
@@ -116,60 +82,103 @@ def _llama(fields: Fields) -> dict[str, Any]:
     }
 
 
-def _qwen3(fields: Fields) -> dict[str, Any]:
-    window, global_every = _qwen3_windows(fields)
+def _qwen2(fields: Fields) -> dict[str, Any]:
     return {
         **_rotary(fields, theta=10000.0, epsilon=1e-6),
+        **_windows(fields),
+        "num_kv_heads": fields.get("num_key_value_heads", 32),
+        "attention_bias": True,
+        "attention_output_bias": False,
+    }
+
+
+def _qwen3(fields: Fields) -> dict[str, Any]:
+    return {
+        **_rotary(fields, theta=10000.0, epsilon=1e-6),
+        **_windows(fields),
         "head_size": fields.get("head_dim", 128),
         "num_kv_heads": fields.get("num_key_value_heads", 32),
         "attention_bias": fields.get("attention_bias", False),
         "qk_norm": True,
-        "window": window,
-        "global_every": global_every,
+    }
+
+
+def _qwen3_moe(fields: Fields) -> dict[str, Any]:
+    normalised = fields.only("norm_topk_prob", True, False, default=False)
+    fields.only("mlp_only_layers", None, [], default=None)
+    return {
+        **_rotary(fields, theta=10000.0, epsilon=1e-6),
+        "num_kv_heads": fields.get("num_key_value_heads", 4),
+        "attention_bias": fields.get("attention_bias", False),
+        "qk_norm": True,
+        "window": fields.get("sliding_window", 4096) if fields.get("use_sliding_window", False) else None,
+        "num_experts": fields.get("num_experts", fields.get("num_local_experts", 128)),
+        "expert_size": fields.get("moe_intermediate_size", 768),
+        "experts_per_token": _visited(fields, 8) if normalised else fields.get("num_experts_per_tok", 8),
+        "normalise_experts": normalised,
+        "moe_every": fields.get("decoder_sparse_step", 1),
     }
 
 
 def _mixtral(fields: Fields) -> dict[str, Any]:
-    # One expert a token: theirs weighs it by 1, ours by the router's probability (so that the router can learn).
-    fields.only("num_experts_per_tok", 2, default=2)
     return {
         **_rotary(fields, theta=1e6, epsilon=1e-5),
         "num_kv_heads": fields.get("num_key_value_heads", 8),
         "num_experts": fields.get("num_local_experts", 8),
-        "experts_per_token": 2,
+        "experts_per_token": _visited(fields, 2),
         "window": fields.get("sliding_window"),
+    }
+
+
+def _gpt_oss(fields: Fields) -> dict[str, Any]:
+    fields.only("swiglu_alpha", 1.702, default=1.702)
+    fields.only("swiglu_limit", 7.0, default=7.0)
+    layers = fields.count("num_hidden_layers", 36)
+    alternating = ["full_attention" if layer % 2 else "sliding_attention" for layer in range(layers)]
+    window = fields.count("sliding_window", 128)
+    return {
+        **_rotary(fields, theta=150000.0, epsilon=1e-5),
+        **_pattern(fields, fields.get("layer_types") or alternating, window),
+        "head_size": fields.get("head_dim", 64),
+        "num_kv_heads": fields.get("num_key_value_heads", 8),
+        "activation": "swiglu_clamped",
+        "attention_bias": fields.get("attention_bias", True),
+        "mlp_bias": True,
+        "sink_logits": True,
+        "num_experts": fields.get("num_local_experts", 128),
+        "experts_per_token": _visited(fields, 4),
+        "router_bias": True,
     }
 
 
 READERS: dict[str, Callable[[Fields], dict[str, Any]]] = {
     "gpt2": _gpt2,
     "llama": _llama,
+    "qwen2": _qwen2,
     "qwen3": _qwen3,
     "mixtral": _mixtral,
+    "qwen3_moe": _qwen3_moe,
+    "gpt_oss": _gpt_oss,
 }
 
 
-def _rope_theta(fields: Fields, default: float) -> float:
-    """Return the rotary base from `rope_parameters` (transformers 5) or `rope_theta`, with no scaling beside it."""
-    theta = fields.get("rope_theta", default)
-    for name in ("rope_scaling", "rope_parameters"):
-        if fields.get(name) is None:
-            continue
-        rope = Fields(fields.get(name), Path(f"{fields.where}: {name}"))
-        kind = rope.get("rope_type", rope.get("type", "default"))
-        if kind != "default":
-            raise BadInput(f"{fields.where}: {name}: rope_type = {kind!r} cannot be expressed here, only 'default'")
-        rope.only("partial_rotary_factor", 1, default=1)
-        theta = rope.get("rope_theta", theta)
-    fields.only("partial_rotary_factor", 1, None)
-    return theta
+def _visited(fields: Fields, default: int) -> int:
+    """Return the experts that a token visits, whose weights sum to 1; raises BadInput for a single one."""
+    found = fields.count("num_experts_per_tok", default)
+    if found < 2:
+        # So that the router can learn.
+        reason = "a single expert is weighed by 1 there, and by the router's probability here"
+        raise BadInput(
+            f"{fields.where}: num_experts_per_tok = {found} cannot be expressed here, only 2 or more: {reason}"
+        )
+    return found
 
 
 _KINDS = ("full_attention", "sliding_attention")
 
 
-def _qwen3_windows(fields: Fields) -> tuple[int | None, int]:
-    """Return window and global_every of the layers; raises BadInput for a pattern that these two cannot say."""
+def _windows(fields: Fields) -> dict[str, Any]:
+    """Return window and global_every of Qwen's layers, whose last ones may have a window."""
     layers = fields.count("num_hidden_layers", 0)
     window = fields.count("sliding_window", 4096) if fields.get("use_sliding_window", False) else None
     kinds = fields.get("layer_types")
@@ -178,11 +187,17 @@ def _qwen3_windows(fields: Fields) -> tuple[int | None, int]:
         kinds = [
             "full_attention" if window is None or layer < first else "sliding_attention" for layer in range(layers)
         ]
+    return _pattern(fields, kinds, window)
+
+
+def _pattern(fields: Fields, kinds: Any, window: int | None) -> dict[str, Any]:
+    """Return window and global_every of layers of these kinds; raises BadInput for what these two cannot say."""
+    layers = fields.count("num_hidden_layers", 0)
     if not isinstance(kinds, list) or len(kinds) != layers or any(kind not in _KINDS for kind in kinds):
         raise BadInput(f"{fields.where}: layer_types must name full_attention or sliding_attention for each layer")
     full = [layer for layer, kind in enumerate(kinds) if kind == "full_attention"]
     if len(full) == layers:
-        return None, 0
+        return {"window": None, "global_every": 0}
     if window is None:
         raise BadInput(f"{fields.where}: layer_types has sliding_attention, but use_sliding_window is off")
     every = full[0] + 1 if full else 0
@@ -191,4 +206,4 @@ def _qwen3_windows(fields: Fields) -> tuple[int | None, int]:
             f"{fields.where}: layer_types: full attention in layers {full} cannot be expressed here, "
             "only in every n-th layer, all or none"
         )
-    return window, every
+    return {"window": window, "global_every": every}

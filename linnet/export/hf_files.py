@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -14,9 +15,9 @@ from linnet.core.files import read_json
 
 CONFIG_MAX_BYTES = 2**20
 INDEX_MAX_BYTES = 32 * 2**20
-_PATTERNS = ["*.json", "*.safetensors"]
+_PATTERNS = ["*.json", "*.safetensors", "*.jinja", "merges.txt", "README.md"]
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
-_FLOATS = ("F64", "F32", "F16", "BF16")
+FLOATS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,12 @@ class Stored:
     @property
     def is_float(self) -> bool:
         """Say whether the numbers are of a floating type that needs no scale beside it."""
-        return self.file.get_slice(self.name).get_dtype() in _FLOATS
+        return self.file.get_slice(self.name).get_dtype() in FLOATS
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the numbers; only where `is_float` holds."""
+        return FLOATS[self.file.get_slice(self.name).get_dtype()]
 
     def read(self) -> Tensor:
         """Read the numbers from the disk."""

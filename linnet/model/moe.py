@@ -1,4 +1,4 @@
-"""Mixture of experts in the place of an MLP: top-1 (Fedus et al. 2021) or top-2 routing (Jiang et al. 2024).
+"""Mixture of experts in the place of an MLP: top-1 (Fedus et al. 2021), top-2 (Jiang et al. 2024) or more.
 
 N tokens of a batch laid out flat, D hidden size, E experts, k experts a token.
 """
@@ -25,8 +25,10 @@ class MixtureOfExperts(nn.Module):
         super().__init__()
         self.chosen = config.experts_per_token
         self.capacity = config.expert_capacity
-        self.router = nn.Linear(config.hidden_size, config.num_experts, bias=False)
-        self.experts = nn.ModuleList(MLP(config) for _ in range(config.num_experts))
+        # With one expert the probability itself must stay, or the router would get no gradient.
+        self.normalise = config.normalise_experts and config.experts_per_token > 1
+        self.router = nn.Linear(config.hidden_size, config.num_experts, bias=config.router_bias)
+        self.experts = nn.ModuleList(MLP(config, config.expert_width) for _ in range(config.num_experts))
         self.balance_loss = None
         self.load = None
 
@@ -37,10 +39,10 @@ class MixtureOfExperts(nn.Module):
         # The router stays in fp32 or finer: in bf16, near ties between experts flip (Fedus et al. 2021, section 2.4).
         exact = torch.promote_types(flat.dtype, torch.float32)
         with torch.autocast(x.device.type, enabled=False):
-            probabilities = F.linear(flat.to(exact), self.router.weight.to(exact)).softmax(-1)  # [N, E]
+            bias = None if self.router.bias is None else self.router.bias.to(exact)
+            probabilities = F.linear(flat.to(exact), self.router.weight.to(exact), bias).softmax(-1)  # [N, E]
         weights, experts = probabilities.topk(self.chosen, dim=-1)  # [N, k]
-        if self.chosen > 1:
-            # With one expert the probability itself must stay, or the router would get no gradient.
+        if self.normalise:
             weights = weights / weights.sum(-1, keepdim=True)
         taken = F.one_hot(experts, len(self.experts))  # [N, k, E]
         if keep is not None:

@@ -17,7 +17,7 @@ from linnet.core.errors import BadInput
 from linnet.core.files import read_json
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
-from linnet.model.positions import rotary_angles, rotate
+from linnet.model.positions import angles_of, rotate
 from linnet.prove.ours_chat import Talking, chat_of
 from linnet.prove.ours_data import Data
 from linnet.prove.ours_preference import with_preference
@@ -25,8 +25,8 @@ from linnet.prove.ours_training import training_of
 from linnet.prove.ours_verifier import judged_examples, judged_loss, judged_objective, judging_of
 from linnet.prove.parts import Experts, Logits, Rows, Text
 from linnet.prove.subject import Reading, Subject
-from linnet.text.chat import chats
-from linnet.text.tokenizer import TURN_END, Tokenizer
+from linnet.text.chat import chats, stop_name
+from linnet.text.tokenizer import Tokenizer
 from linnet.train.config import TrainingConfig
 from linnet.train.objectives import next_token, next_token_objective
 
@@ -79,7 +79,9 @@ def decoder_subject(
         tied=(("embedding.weight", "head.weight"),) if config.tie_embeddings else (),
         reloaded=None if tokenizer is None else lambda: _reloaded(model, name, tokenizer),
         experts=_experts(model) if model.mixtures() else None,
-        text=None if tokenizer is None else _text(tokenizer, TURN_END if judges or chat else tokenizer.metadata.end),
+        text=None
+        if tokenizer is None
+        else _text(tokenizer, stop_name(tokenizer) if judges or chat else tokenizer.metadata.end),
         chat=chat_of(tokenizer) if chat and tokenizer is not None else None,
         judging=judging_of(model) if judges else None,
         examples=_examples(model, tokenizer, data),
@@ -128,9 +130,7 @@ def _reading(model: Decoder) -> Reading:
         left_padded=lambda ids, lengths: model(ids, documents=_left(ids, lengths)),
         packed=lambda ids, documents: model(ids, documents=documents),
         moved=(lambda ids, offset: model(ids, positions=_order(ids) + offset)) if relative else None,
-        rotate=(lambda x, at: rotate(x, *rotary_angles(at, config.head_width, config.rope_theta)))
-        if config.positions == "rotary"
-        else None,
+        rotate=(lambda x, at: rotate(x, *angles_of(config, at))) if config.positions == "rotary" else None,
         head_size=config.head_width,
         cached=lambda ids, pieces: _cached(model, ids, pieces, rolling=False),
         rolling=(lambda ids, pieces: _cached(model, ids, pieces, rolling=True)) if endless else None,

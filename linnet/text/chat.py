@@ -1,7 +1,8 @@
 """The chat format (ChatML): messages to text by one Jinja template, and to ids with a mask of what is learned.
 
 A conversation reads `<|im_start|>user\\nHello<|im_end|>\\n<|im_start|>assistant\\nHi!<|im_end|>\\n`. Only the words of
-the assistant and the `<|im_end|>` that stops them are learned. Contents lose white space at both ends.
+the assistant and the `<|im_end|>` that stops them are learned. Contents lose white space at both ends. A tokenizer of
+another family may bring a format of its own (text/chat_format.py), in which all of this is done then.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from linnet.core.errors import BadInput
 from linnet.core.files import json_text, read_json, write_atomic
+from linnet.text.chat_format import ChatFormat, cut_at
 from linnet.text.tokenizer import PAD, TURN_END, TURN_START, Tokenizer
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -52,6 +54,8 @@ def render(tokenizer: Tokenizer, messages: Sequence[Message], reply: bool = Fals
     With `reply` the beginning of an assistant's turn follows, for a model to go on from. Words of a message never
     become special tokens. Raises BadInput for a tokenizer without the two tokens of turns.
     """
+    if tokenizer.chat_format is not None:
+        return _in_format(tokenizer, tokenizer.chat_format, messages, reply)
     [found] = render_all(tokenizer, [messages])
     if reply:
         opening = [tokenizer.special(TURN_START), *tokenizer.encode("assistant\n")]
@@ -61,6 +65,8 @@ def render(tokenizer: Tokenizer, messages: Sequence[Message], reply: bool = Fals
 
 def render_all(tokenizer: Tokenizer, conversations: Sequence[Sequence[Message]]) -> list[Rendered]:
     """Return `render` of each conversation; contents are encoded together, which is quicker for many."""
+    if tokenizer.chat_format is not None:
+        return [_in_format(tokenizer, tokenizer.chat_format, messages, False) for messages in conversations]
     start, end = tokenizer.special(TURN_START), stop_id(tokenizer)
     spoken = {message.role for messages in conversations for message in messages}
     openings = {role: [start, *tokenizer.encode(f"{role}\n")] for role in spoken}
@@ -80,6 +86,59 @@ def render_all(tokenizer: Tokenizer, conversations: Sequence[Sequence[Message]])
     return found
 
 
+def _in_format(tokenizer: Tokenizer, form: ChatFormat, messages: Sequence[Message], reply: bool) -> Rendered:
+    """Return a conversation in another family's format; what stands between special tokens is cut as one text.
+
+    Only a reply is cut apart from what goes before it, so that a model is asked with the ids that it learned from.
+    """
+    names = marks(tokenizer)
+    ids: list[int] = []
+    learned: list[bool] = []
+    run, follows = "", ""  # text that waits to be cut; whether text or a special token goes before it
+
+    def flush(learn: bool = False) -> None:
+        nonlocal run, follows
+        if run:
+            found = tokenizer.encode_after(run, follows == "special") if follows else tokenizer.encode(run)
+            ids.extend(found)
+            learned.extend([learn] * len(found))
+            run, follows = "", "text"
+
+    said = False
+    for kind, text in form.pieces([(message.role, message.content) for message in messages], reply):
+        parts = cut_at(names, text) if kind == "frame" else [text]
+        for place, part in enumerate(parts):
+            if place % 2:
+                flush(learn=said)
+                ids.append(tokenizer.special(part))
+                learned.append(said)
+                said, follows = False, "special"
+            elif kind == "assistant":
+                flush()
+                run, said = part, True
+            else:
+                run += part
+    flush(learn=said)
+    return Rendered(ids, learned)
+
+
+def marks(tokenizer: Tokenizer) -> list[str]:
+    """Return the names of the special tokens that the chat format puts around what is said."""
+    form = tokenizer.chat_format
+    if form is None:
+        return [TURN_START, TURN_END]
+    frames = [form.begin, form.begin_system or "", *form.openings.values(), *form.closings.values()]
+    return [name for name in tokenizer.specials if any(name in frame for frame in frames)]
+
+
+def as_text(tokenizer: Tokenizer, messages: Sequence[Message], reply: bool = False) -> str:
+    """Return a conversation as the text of its template, special tokens by their names."""
+    if tokenizer.chat_format is not None:
+        return tokenizer.chat_format.text([(message.role, message.content) for message in messages], reply)
+    said = [f"{TURN_START}{message.role}\n{message.content.strip()}{TURN_END}\n" for message in messages]
+    return "".join(said) + (f"{TURN_START}assistant\n" if reply else "")
+
+
 def reply_ids(tokenizer: Tokenizer, messages: Sequence[Message], content: str) -> list[int]:
     """Return the ids of a reply to messages, with the token that stops it: what is learned of it."""
     before = len(render(tokenizer, messages, reply=True).ids)
@@ -89,7 +148,12 @@ def reply_ids(tokenizer: Tokenizer, messages: Sequence[Message], content: str) -
 
 def stop_id(tokenizer: Tokenizer) -> int:
     """Return the id that ends a turn."""
-    return tokenizer.special(TURN_END)
+    return tokenizer.special(stop_name(tokenizer))
+
+
+def stop_name(tokenizer: Tokenizer) -> str:
+    """Return the name of the token that ends a turn."""
+    return TURN_END if tokenizer.chat_format is None else tokenizer.chat_format.stop
 
 
 def reply_ends(tokenizer: Tokenizer) -> list[int]:
@@ -102,13 +166,16 @@ def save_template(folder: Path, tokenizer: Tokenizer) -> None:
 
     There, unlike here, special tokens that a user spells out become special tokens: its text is cut as a whole.
     """
+    form = tokenizer.chat_format
+    stop = stop_name(tokenizer)
     about = {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "eos_token": TURN_END,
-        "pad_token": PAD if PAD in tokenizer.specials else TURN_END,
+        "eos_token": stop,
+        "pad_token": PAD if PAD in tokenizer.specials else stop,
         "clean_up_tokenization_spaces": False,
+        **({} if form is None else form.variables),
     }
-    write_atomic(folder / FILE, TEMPLATE)
+    write_atomic(folder / FILE, TEMPLATE if form is None else form.template)
     write_atomic(folder / TRANSFORMERS_FILE, json_text(about))
 
 
@@ -122,9 +189,11 @@ def chats(folder: Path) -> bool:
     elif where.is_file():
         about = read_json(where)
         path, template = where, about.get("chat_template") if isinstance(about, dict) else None
-    if template is not None and template != TEMPLATE:
+    form = ChatFormat.load(folder) if template is not None else None
+    if template is not None and template != (TEMPLATE if form is None else form.template):
         raise BadInput(
             f"{path}: another chat format than linnet's, in which this model would not understand its turns; "
-            "start from a model that was taught linnet's, or from a base without a template"
+            "start from a model that was taught linnet's, from a base without a template, or from what "
+            "`linnet import` made of a transformers folder"
         )
     return template is not None

@@ -13,6 +13,7 @@ import numpy as np
 from linnet.core.errors import BadInput, nearest
 from linnet.core.files import json_text, read_json, write_atomic
 from linnet.text import byte_level, characters
+from linnet.text.chat_format import ChatFormat
 from linnet.text.streaming import StreamDecoder
 from linnet.text.token_bytes import token_table
 
@@ -44,8 +45,19 @@ class Tokenizer:
     gives the ids of those seven characters. Special ids come from `special(name)`, `end_id` and `pad_id` only.
     """
 
-    def __init__(self, source: str, kind: str, trained_characters: int = 0, end: str | None = None, where: str = FILE):
-        """Build from the text of a tokenizer.json; raises BadInput when it cannot be used, naming `where`."""
+    def __init__(
+        self,
+        source: str,
+        kind: str,
+        trained_characters: int = 0,
+        end: str | None = None,
+        where: str = FILE,
+        chat_format: ChatFormat | None = None,
+    ):
+        """Build from the text of a tokenizer.json; raises BadInput when it cannot be used, naming `where`.
+
+        `chat_format` is how conversations read where that is not linnet's own format (see text/chat.py).
+        """
         from tokenizers import Tokenizer as Backend
 
         try:
@@ -57,11 +69,13 @@ class Tokenizer:
         self._backend.no_truncation()
         self._backend.no_padding()
         self._source = source
+        self.chat_format = chat_format
         try:
             self._table, self._drop_space = token_table(description, where)
             added = description.get("added_tokens") or []
             self.specials: dict[str, int] = {token["content"]: token["id"] for token in added if token.get("special")}
             self._cuts_like_gpt2 = byte_level.is_gpt2_pattern(description)
+            self._spaces_each_run = _spaces_each_run(description)
         except (KeyError, TypeError, AttributeError, IndexError) as error:  # a form that the library lets pass
             raise BadInput(f"{where}: not a usable tokenizer.json ({type(error).__name__}: {error})") from None
         end = end or next((name for name in KNOWN_ENDS if name in self.specials), None)
@@ -102,8 +116,10 @@ class Tokenizer:
     # Saving and loading
 
     def save(self, folder: str | Path) -> None:
-        """Write tokenizer.json and tokenizer_metadata.json into a folder, each atomically."""
+        """Write tokenizer.json, its metadata and a chat format that is not linnet's into a folder, each atomically."""
         folder = Path(folder)
+        if self.chat_format is not None:
+            self.chat_format.save(folder)
         write_atomic(folder / FILE, self._source)
         write_atomic(folder / METADATA_FILE, json_text(asdict(self.metadata)))
 
@@ -121,8 +137,9 @@ class Tokenizer:
             return cls.gpt2(folder)
         if not (folder / METADATA_FILE).is_file():
             return cls.from_file(folder)
-        said = _read_metadata(folder / METADATA_FILE)
-        tokenizer = cls(_read_text(folder / FILE), said.kind, said.trained_characters, said.end, str(folder / FILE))
+        said, chat_format = _read_metadata(folder / METADATA_FILE), ChatFormat.load(folder)
+        source, where = _read_text(folder / FILE), str(folder / FILE)
+        tokenizer = cls(source, said.kind, said.trained_characters, said.end, where, chat_format)
         if tokenizer.metadata != said:
             found = f"hash {tokenizer.hash[:12]}, {tokenizer.vocab_size} ids"
             expected = f"hash {said.hash[:12]}, {said.vocab_size} ids"
@@ -181,6 +198,25 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text, special tokens never among them; raises BadInput for what cannot be encoded."""
         return self.encode_array(text).tolist()
+
+    def encode_after(self, text: str, special: bool = False) -> list[int]:
+        """Return the ids of a text that goes on after other text, or right after a special token.
+
+        SentencePiece puts a space before a text, and some vocabularies put one after each special token too; where
+        other text goes before there is none.
+        """
+        if not self._drop_space or not text or (special and self._spaces_each_run):
+            return self.encode(text)
+        before = self.encode("\n")
+        found = self.encode("\n" + text)
+        if found[: len(before)] != before:
+            raise BadInput(f"this vocabulary cannot cut a text that follows another one: {text[:40]!r}")
+        return found[len(before) :]
+
+    def with_chat_format(self, chat_format: ChatFormat | None) -> "Tokenizer":
+        """Return this tokenizer with another chat format; none is linnet's own."""
+        about = self.metadata
+        return Tokenizer(self._source, about.kind, about.trained_characters, about.end, chat_format=chat_format)
 
     def encode_array(self, text: str) -> np.ndarray:
         """Return the ids of a text as [tokens] int32: the fast way for long texts."""
@@ -279,3 +315,11 @@ def _declared_end(folder: Path) -> str | None:
     values = read_json(path, max_bytes=byte_level.MAX_FILE_BYTES)
     end = values.get("eos_token") if isinstance(values, dict) else None
     return end.get("content") if isinstance(end, dict) else end
+
+
+def _spaces_each_run(description: dict) -> bool:
+    """Say whether a space goes before each run of text between special tokens, and not only before the first."""
+    normaliser = description.get("normalizer") or {}
+    kinds = [step.get("type") for step in normaliser.get("normalizers", [normaliser])]
+    cut = description.get("pre_tokenizer") or {}
+    return "Prepend" in kinds or (cut.get("type") == "Metaspace" and cut.get("prepend_scheme", "always") == "always")

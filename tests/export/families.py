@@ -1,4 +1,4 @@
-"""Small random transformers models of the four families, for parity tests."""
+"""Small random transformers models of all families, for parity tests."""
 
 import torch
 import transformers
@@ -39,6 +39,28 @@ LLAMA = (transformers.LlamaConfig, transformers.LlamaForCausalLM)
 GPT2 = (transformers.GPT2Config, transformers.GPT2LMHeadModel)
 QWEN3 = (transformers.Qwen3Config, transformers.Qwen3ForCausalLM)
 MIXTRAL = (transformers.MixtralConfig, transformers.MixtralForCausalLM)
+QWEN2 = (transformers.Qwen2Config, transformers.Qwen2ForCausalLM)
+QWEN3_MOE = (transformers.Qwen3MoeConfig, transformers.Qwen3MoeForCausalLM)
+GPT_OSS = (transformers.GptOssConfig, transformers.GptOssForCausalLM)
+LLAMA3 = {
+    "rope_type": "llama3",
+    "rope_theta": 500.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 32,
+}
+YARN = {
+    "rope_type": "yarn",
+    "rope_theta": 150.0,
+    "factor": 4.0,
+    "beta_fast": 8.0,
+    "beta_slow": 1.0,
+    "truncate": False,
+    "original_max_position_embeddings": 32,
+}
+_PLAIN = {"rope_type": "default", "rope_theta": 10000.0}
+_EXPERTS = {"num_local_experts": 5, "num_experts_per_tok": 3, "head_dim": 8, "sliding_window": 6}
 _EVERY_SECOND = ["sliding_attention", "full_attention"] * 2
 
 FAMILIES: dict[str, tuple[tuple, dict]] = {
@@ -55,6 +77,19 @@ FAMILIES: dict[str, tuple[tuple, dict]] = {
         LLAMA,
         _small(head_dim=16, rms_norm_eps=1e-3, rope_parameters={"rope_type": "default", "rope_theta": 500.0}),
     ),
+    "llama stretched as Llama 3": (LLAMA, _small(head_dim=16, rope_parameters=LLAMA3)),
+    "qwen2": (QWEN2, _small()),
+    "qwen2 tied, mqa, windows": (
+        QWEN2,
+        _small(
+            num_key_value_heads=1,
+            tie_word_embeddings=True,
+            use_sliding_window=True,
+            sliding_window=6,
+            max_window_layers=0,
+        ),
+    ),
+    "qwen2 mha, three layers": (QWEN2, _small(num_key_value_heads=4, num_hidden_layers=3, rms_norm_eps=1e-3)),
     "qwen3": (QWEN3, _small(head_dim=16)),
     "qwen3 tied, biases": (QWEN3, _small(head_dim=8, tie_word_embeddings=True, attention_bias=True, rms_norm_eps=1e-3)),
     "qwen3 windows": (
@@ -66,6 +101,32 @@ FAMILIES: dict[str, tuple[tuple, dict]] = {
         _small(head_dim=8, num_hidden_layers=4, use_sliding_window=True, sliding_window=6, layer_types=_EVERY_SECOND),
     ),
     "mixtral": (MIXTRAL, _small(num_local_experts=4)),
+    "mixtral three of four, tied": (
+        MIXTRAL,
+        _small(num_local_experts=4, num_experts_per_tok=3, tie_word_embeddings=True, rms_norm_eps=1e-3),
+    ),
+    "qwen3_moe": (
+        QWEN3_MOE,
+        _small(head_dim=8, num_experts=9, num_experts_per_tok=4, moe_intermediate_size=20, norm_topk_prob=True),
+    ),
+    "qwen3_moe plain weights, every second layer, tied": (
+        QWEN3_MOE,
+        _small(
+            head_dim=16,
+            num_hidden_layers=4,
+            num_experts=4,
+            num_experts_per_tok=1,
+            moe_intermediate_size=24,
+            decoder_sparse_step=2,
+            tie_word_embeddings=True,
+            attention_bias=True,
+        ),
+    ),
+    "gpt_oss": (GPT_OSS, _small(**_EXPERTS, rope_parameters=YARN)),
+    "gpt_oss tied, three layers": (
+        GPT_OSS,
+        _small(**{**_EXPERTS, "head_dim": 16}, num_hidden_layers=3, tie_word_embeddings=True, rope_parameters=_PLAIN),
+    ),
     "mixtral window, eight experts": (MIXTRAL, _small(num_local_experts=8, sliding_window=7, num_key_value_heads=1)),
 }
 

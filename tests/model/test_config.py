@@ -17,7 +17,7 @@ from linnet.model.config import ModelConfig
         ({"hidden_size": 6, "num_heads": 2}, "even head size, not 3"),
         ({"hidden_size": 5, "num_heads": 1, "positions": "sinusoidal"}, "even hidden_size, not 5"),
         ({"num_experts": 1, "experts_per_token": 2}, "experts_per_token 2 exceeds num_experts 1"),
-        ({"experts_per_token": 3}, "experts_per_token"),
+        ({"experts_per_token": 0}, "experts_per_token"),
         ({"output_size": 1, "tie_embeddings": True}, "head of 1 outputs cannot be the embedding"),
         ({"output_size": 0}, "output_size"),
         ({"window": 0}, "window"),

@@ -10,7 +10,7 @@ from linnet.model.moe import MixtureOfExperts
 from tests.model.variants import MIXTRAL
 
 
-def make(chosen=2, experts=4, capacity=None) -> MixtureOfExperts:
+def make(chosen=2, experts=4, capacity=None, **choices) -> MixtureOfExperts:
     config = ModelConfig(
         hidden_size=8,
         num_heads=1,
@@ -19,6 +19,7 @@ def make(chosen=2, experts=4, capacity=None) -> MixtureOfExperts:
         num_experts=experts,
         experts_per_token=chosen,
         expert_capacity=capacity,
+        **choices,
     )
     torch.manual_seed(0)
     mixture = MixtureOfExperts(config)
@@ -37,9 +38,10 @@ def by_a_loop(mixture: MixtureOfExperts, x: torch.Tensor, real: torch.Tensor | N
     keep = [True] * len(flat) if real is None else real.reshape(-1).tolist()
     choices = []
     for token in flat:
-        probability = (mixture.router.weight @ token).softmax(0)
+        bias = 0 if mixture.router.bias is None else mixture.router.bias
+        probability = (mixture.router.weight @ token + bias).softmax(0)
         order = probability.argsort(descending=True)[: mixture.chosen].tolist()
-        total = sum(float(probability[e]) for e in order) if mixture.chosen > 1 else 1.0
+        total = sum(float(probability[e]) for e in order) if mixture.normalise else 1.0
         choices.append([(e, float(probability[e]) / total) for e in order])
     seats = [10**9] * len(mixture.experts)
     if mixture.capacity is not None:
@@ -64,6 +66,21 @@ def test_equal_to_a_loop_over_tokens(chosen, capacity):
     for keep in (None, real):
         x = draw()
         torch.testing.assert_close(mixture(x, keep), by_a_loop(mixture, x, keep), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "choices", [{"chosen": 3}, {"normalise_experts": False}, {"router_bias": True, "chosen": 4}, {"expert_size": 5}]
+)
+@torch.no_grad()
+def test_so_are_more_experts_a_token_plain_weights_a_bias_and_a_width(choices):
+    mixture, x = make(**choices), draw()
+    torch.testing.assert_close(mixture(x), by_a_loop(mixture, x), rtol=1e-4, atol=1e-4)
+    assert mixture.experts[0].up.out_features == choices.get("expert_size", 12)
+    assert mixture.normalise == choices.get("normalise_experts", True)
+
+
+def test_a_single_expert_keeps_its_probability():
+    assert not make(chosen=1).normalise
 
 
 @torch.no_grad()

@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linnet.model.positions import rotary_angles, rotate, sinusoids
+from linnet.model.config import ModelConfig
+from linnet.model.positions import angles_of, rotary_angles, rotate, sinusoids
 
 
 def by_complex_numbers(x, positions, theta):
@@ -72,3 +73,49 @@ def test_sinusoids_have_the_values_of_the_paper():
             angle = position / 10000 ** (2 * pair / 8)
             assert float(table[0, row, 2 * pair]) == pytest.approx(math.sin(angle), abs=1e-5)
             assert float(table[0, row, 2 * pair + 1]) == pytest.approx(math.cos(angle), abs=1e-5)
+
+
+STRETCHED = {"num_heads": 1, "head_size": 64, "rope_theta": 500000.0, "rope_factor": 8.0, "rope_context": 8192}
+
+
+def frequencies(config):
+    """Return the angle of each pair at position 1, and the length of its cos and sin."""
+    cos, sin = (part[0, 0, 0].double() for part in angles_of(config, torch.tensor([[1]]), torch.float64))
+    return torch.atan2(sin, cos).tolist(), torch.hypot(cos, sin)
+
+
+def test_llama3_keeps_short_waves_and_stretches_long_ones():
+    plain, length = frequencies(ModelConfig(**STRETCHED))
+    found, stretched = frequencies(ModelConfig(**STRETCHED, rope_scaling="llama3"))
+    torch.testing.assert_close(length, stretched)
+    between = 0
+    for before, after in zip(plain, found, strict=True):
+        wave = 2 * math.pi / before
+        if wave < 8192 / 4:
+            assert after == pytest.approx(before, rel=1e-9)
+        elif wave > 8192:
+            assert after == pytest.approx(before / 8, rel=1e-9)
+        else:
+            between += 1
+            smooth = (8192 / wave - 1) / 3
+            assert after == pytest.approx((1 - smooth) * before / 8 + smooth * before, rel=1e-9)
+    assert between > 1
+
+
+def test_yarn_is_a_ramp_over_the_pairs_and_makes_scores_larger():
+    config = ModelConfig(**STRETCHED | {"rope_factor": 32.0, "rope_context": 4096}, rope_scaling="yarn", rope_high=32.0)
+    plain, _ = frequencies(config.but(rope_scaling="none"))
+    found, length = frequencies(config)
+    assert length.tolist() == pytest.approx([0.1 * math.log(32) + 1] * 32)
+    # Pair p turns 4096 theta^(-2p/64) / 2 pi times: 32 times at p = 7.35..., once at p = 15.80...
+    first, last = (32 * math.log(4096 / (turns * 2 * math.pi)) / math.log(500000.0) for turns in (32, 1))
+    kept = [(after / before - 1 / 32) / (1 - 1 / 32) for before, after in zip(plain, found, strict=True)]
+    for number, share in enumerate(kept):
+        assert share == pytest.approx(min(1, max(0, (last - number) / (last - first))), abs=1e-9)
+    assert sum(0 < share < 1 for share in kept) > 5
+
+
+def test_without_a_stretch_the_angles_are_the_plain_ones():
+    config, at = ModelConfig(num_heads=1, head_size=8), torch.tensor([[0, 3, 9]])
+    for found, plain in zip(angles_of(config, at), rotary_angles(at, 8, 10000.0), strict=True):
+        assert torch.equal(found, plain)
