@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from linnet.artifacts import weights_file
 from linnet.core.files import file_hash
 from linnet.data import world
 
@@ -94,7 +95,7 @@ def reference(folder: Path, training: Training) -> str:
     """Run once without a kill; return the hash of the final weights."""
     out = folder / "whole"
     subprocess.run(training.command(out), check=True, stdout=subprocess.DEVNULL)
-    return file_hash(out / "model.safetensors")
+    return file_hash(weights_file(out))
 
 
 def attempt(words: list[str], out: Path, draw: random.Random, stop: signal.Signals, outcome: Outcome) -> bool:
@@ -135,7 +136,7 @@ def killed_runs(
             pass
         subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         outcome.runs += 1
-        outcome.same.append(file_hash(out / "model.safetensors") == expected)
+        outcome.same.append(file_hash(weights_file(out)) == expected)
         print(f"{outcome.kills} kills, {outcome.runs} runs, the same weights: {outcome.same}", flush=True)
     return outcome
 

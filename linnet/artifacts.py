@@ -1,37 +1,80 @@
-"""Save and load a model folder: architecture, weights and tokenizer that belong together, as JSON and safetensors."""
+"""Save and load a model folder: architecture, weights and tokenizer that belong together, as JSON and safetensors.
+
+A folder holds a whole network, or an adapter: what little learned, with the folder and the hash of what it goes on.
+"""
 
 import json
+import os
 import struct
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from linnet.adapt.config import AdaptConfig
+from linnet.adapt.heads import with_head
+from linnet.adapt.peft_file import BODY, CONFIG, WEIGHTS, adapter_config, adapter_tensors, take_tensors
+from linnet.adapt.surgery import adapt, fold, set_dropout
 from linnet.core.errors import BadInput
 from linnet.core.files import file_hash, json_text, read_json, write_atomic
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
+from linnet.model.encoder_decoder import EncoderDecoder
+from linnet.model.network import Network, build
 from linnet.text.chat import save_template
 from linnet.text.tokenizer import Tokenizer
 
 _HEADER_LIMIT = 100 * 2**20  # a safetensors header beyond this is not one of a model we can hold
 
 
-def save_model(folder: Path, model: Decoder, tokenizer: Tokenizer, chat: bool = False) -> None:
+def save_model(folder: Path, model: Network, tokenizer: Tokenizer, chat: bool = False) -> None:
     """Write model.json, model.safetensors and the tokenizer; each file appears whole or not at all.
 
     `chat` adds the chat template: the sign of a model that was taught to reply in it.
     """
+    _begin_folder(folder, tokenizer, chat)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _own(model).items()}
+    write_atomic(folder / "model.safetensors", stable_bytes(tensors, {"format": "pt", "tokenizer": tokenizer.hash}))
+    write_atomic(folder / "model.json", json_text(model.config.model_dump(mode="json")))
+
+
+def save_tuned(
+    folder: Path, model: Network, tokenizer: Tokenizer, config: AdaptConfig, base: Path, chat: bool = False
+) -> None:
+    """Write what a tuning has made of the network in `base`: all of it, or the adapter alone in peft's format.
+
+    An adapter's file says where its base is and what hash its weights have; they are asked for when it is loaded.
+    """
+    if config.method == "full":
+        save_model(folder, model, tokenizer, chat)
+        return
+    _begin_folder(folder, tokenizer, chat)
+    metadata = {
+        "format": "pt",
+        "tokenizer": tokenizer.hash,
+        "base": os.path.relpath(base, folder),
+        "base_hash": file_hash(weights_file(base)),
+        "adapt": config.model_dump_json(),
+    }
+    write_atomic(folder / WEIGHTS, stable_bytes(adapter_tensors(model), metadata))
+    write_atomic(folder / CONFIG, json_text(adapter_config(model, config, str(base))))
+    write_atomic(folder / "model.json", json_text(model.config.model_dump(mode="json")))
+
+
+def weights_file(folder: Path) -> Path:
+    """Return the file with the weights of a model folder: of a whole network, or of an adapter."""
+    whole = folder / "model.safetensors"
+    return folder / WEIGHTS if (folder / WEIGHTS).is_file() and not whole.is_file() else whole
+
+
+def _begin_folder(folder: Path, tokenizer: Tokenizer, chat: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(folder)
     if chat:
         save_template(folder, tokenizer)
-    tied = {"head.weight"} if model.config.tie_embeddings else set()
-    tensors = {name: t.detach().cpu().contiguous() for name, t in model.state_dict().items() if name not in tied}
-    write_atomic(folder / "model.safetensors", stable_bytes(tensors, {"format": "pt", "tokenizer": tokenizer.hash}))
-    write_atomic(folder / "model.json", json_text(model.config.model_dump(mode="json")))
 
 
 def stable_bytes(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
@@ -51,10 +94,10 @@ def load_model(
     """Read the folder of a language model, weights checked against architecture, and tokenizer against weights.
 
     Raises BadInput naming the file: missing, cut short, of another architecture, or with another tokenizer; and for a
-    verifier or classifier, which has no words.
+    network that does not write: a verifier, a classifier, an encoder.
     """
     model, tokenizer = load_network(folder, device, dtype)
-    if model.config.output_size is not None:
+    if not isinstance(model, Decoder) or model.config.output_size is not None:
         raise BadInput(f"{folder}: {kind_of(model.config)}, not a language model; give the run that it was made from")
     return model, tokenizer
 
@@ -64,14 +107,28 @@ def load_scorer(
 ) -> tuple[Decoder, Tokenizer]:
     """Read the folder of a model whose head gives `outputs` scores: 1 for a verifier; errors are as in `load_model`."""
     model, tokenizer = load_network(folder, device, dtype)
-    if model.config.output_size != outputs:
+    if not isinstance(model, Decoder) or model.config.output_size != outputs:
         wanted = kind_of(model.config.but(output_size=outputs, tie_embeddings=False))
         raise BadInput(f"{folder}: {kind_of(model.config)}, not {wanted}; give the folder of one")
     return model, tokenizer
 
 
+def load_encoder_decoder(
+    folder: Path | str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+) -> tuple[EncoderDecoder, Tokenizer]:
+    """Read the folder of an encoder-decoder; errors are as in `load_model`."""
+    model, tokenizer = load_network(folder, device, dtype)
+    if not isinstance(model, EncoderDecoder):
+        raise BadInput(f"{folder}: {kind_of(model.config)}, not an encoder-decoder; give a run of linnet seq2seq")
+    return model, tokenizer
+
+
 def kind_of(config: ModelConfig) -> str:
-    """Say what a network is by its head."""
+    """Say what a network is by its kind and head."""
+    if config.kind == "encoder_decoder":
+        return "an encoder-decoder"
+    if config.kind == "encoder" and config.pooling == "none":
+        return "an encoder" if config.output_size is None else f"an encoder with {config.output_size} scores a token"
     if config.output_size is None:
         return "a language model"
     return (
@@ -81,36 +138,31 @@ def kind_of(config: ModelConfig) -> str:
 
 def load_network(
     folder: Path | str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
-) -> tuple[Decoder, Tokenizer]:
-    """Read a model folder whatever its head is for; errors are as in `load_model`."""
+) -> tuple[Network, Tokenizer]:
+    """Read a model folder whatever its kind, and whatever its head is for; errors are as in `load_model`.
+
+    An adapter is folded into its base, but for that of a packed base, which stays packed, and virtual tokens.
+    """
     folder = Path(folder)
+    if weights_file(folder).name == WEIGHTS:
+        model, tokenizer, config = load_adapted(folder)
+        if config.method != "qlora":
+            model = fold(model)
+        return model.requires_grad_(True).to(device=device, dtype=dtype).eval(), tokenizer
     for name in ("model.json", "model.safetensors", "tokenizer.json"):
         if not (folder / name).is_file():
             raise BadInput(f"{folder}: no model folder ({name} is missing); give the folder of a finished run")
-    tokenizer = Tokenizer.load(folder)
-    config = ModelConfig.build(read_json(folder / "model.json"), where=folder / "model.json")
+    tokenizer, config, tensors = _read(folder)
     path = folder / "model.safetensors"
-    made_with = _metadata(path).get("tokenizer")
-    if made_with is not None and made_with != tokenizer.hash:
-        raise BadInput(
-            f"{folder}: tokenizer.json ({tokenizer.hash[:12]}) is not the one the weights were trained with "
-            f"({made_with[:12]})"
-        )
-    if tokenizer.vocab_size > config.vocab_size:
-        raise BadInput(f"{folder}: the tokenizer has {tokenizer.vocab_size} ids, the model {config.vocab_size}")
-    _check_hash(folder)
-    try:
-        tensors = load_file(path, device="cpu")
-    except (SafetensorError, OSError) as error:
-        raise BadInput(f"{path}: cannot be read, cut short or damaged ({error})") from None
     mixtures = sum(map(config.layer_is_mixture, range(config.num_layers)))
-    if config.num_layers + mixtures * config.num_experts > len(tensors):  # before thousands of modules are built
+    layers = config.num_layers + (config.encoder_layers or 0)
+    if layers + mixtures * config.num_experts > len(tensors):  # before thousands of modules are built
         raise BadInput(
             f"{path}: {len(tensors)} tensors are too few for this architecture; is model.json of this model?"
         )
     with torch.device("meta"):
         try:
-            model = Decoder(config)
+            model = build(config)
         except (TypeError, RuntimeError, OverflowError) as error:
             raise BadInput(f"{folder / 'model.json'}: no network can be built so ({error})") from None
     check_weights(model, tensors, path)  # before memory is taken for what model.json claims
@@ -121,7 +173,77 @@ def load_network(
     return model.to(device=device, dtype=dtype).eval(), tokenizer
 
 
-def check_weights(model: Decoder, tensors: dict[str, Tensor], where: Path) -> None:
+def load_adapted(folder: Path) -> tuple[Network, Tokenizer, AdaptConfig]:
+    """Read an adapter's folder and its base, the adapter beside the weights, where it can be switched off.
+
+    Raises BadInput where the base is gone or has other weights than those that the adapter was trained on.
+    """
+    for name in ("model.json", "tokenizer.json"):
+        if not (folder / name).is_file():
+            raise BadInput(f"{folder}: no model folder ({name} is missing); give the folder of a finished run")
+    tokenizer, config, tensors = _read(folder)
+    metadata = _metadata(folder / WEIGHTS)
+    config_text = metadata.get("adapt")
+    if config_text is None:
+        raise BadInput(f"{folder / WEIGHTS}: does not say how it was made; give it to linnet merge")
+    chosen = AdaptConfig.build(_plain(config_text, folder / WEIGHTS), where=folder / WEIGHTS).but(initial_text="")
+    base, owner = load_network(_find_base(folder, metadata))
+    if owner.hash != tokenizer.hash:
+        raise BadInput(f"{folder}: its tokenizer.json is not that of its base")
+    if config.output_size != base.config.output_size:
+        base = with_head(base, config.output_size, pooling=config.pooling)
+    modules = dict(base.named_modules())
+    plain = (name.removeprefix(BODY) for name in tensors if name.startswith(BODY) and ".lora_" not in name)
+    whole = {name.rpartition(".")[0] for name in plain} & modules.keys()
+    model = adapt(base, chosen, tokenizer, whole=sorted(whole))
+    take_tensors(model, tensors, folder / WEIGHTS)
+    set_dropout(model, config.dropout)
+    if model.config != config:
+        raise BadInput(f"{folder / 'model.json'}: not the architecture of its base")
+    return model, tokenizer, chosen
+
+
+def _find_base(folder: Path, metadata: dict[str, str]) -> Path:
+    """Return the base's folder: as it lies beside the adapter's, or as it was named; raises BadInput."""
+    named, wanted = metadata.get("base", ""), metadata.get("base_hash", "")
+    found = [path for path in (folder / named, Path(_named_base(folder))) if named and weights_file(path).is_file()]
+    if not found:
+        raise BadInput(f"{folder}: is an adapter of {named}, where no model is; put its base there")
+    hashes = {path: file_hash(weights_file(path)) for path in found}
+    for path, digest in hashes.items():
+        if digest == wanted:
+            return path
+    raise BadInput(
+        f"{folder}: is an adapter of other weights ({wanted[:12]}) than those in {found[0]} ({hashes[found[0]][:12]})"
+    )
+
+
+def _named_base(folder: Path) -> str:
+    said = read_json(folder / CONFIG) if (folder / CONFIG).is_file() else {}
+    return str(said.get("base_model_name_or_path", "")) if isinstance(said, dict) else ""
+
+
+def _read(folder: Path) -> tuple[Tokenizer, ModelConfig, dict[str, Tensor]]:
+    """Read what lies in a folder, and check that it belongs together."""
+    path = weights_file(folder)
+    tokenizer = Tokenizer.load(folder)
+    config = ModelConfig.build(read_json(folder / "model.json"), where=folder / "model.json")
+    made_with = _metadata(path).get("tokenizer")
+    if made_with is not None and made_with != tokenizer.hash:
+        raise BadInput(
+            f"{folder}: tokenizer.json ({tokenizer.hash[:12]}) is not the one the weights were trained with "
+            f"({made_with[:12]})"
+        )
+    if tokenizer.vocab_size > config.vocab_size:
+        raise BadInput(f"{folder}: the tokenizer has {tokenizer.vocab_size} ids, the model {config.vocab_size}")
+    _check_hash(folder)
+    try:
+        return tokenizer, config, load_file(path, device="cpu")
+    except (SafetensorError, OSError) as error:
+        raise BadInput(f"{path}: cannot be read, cut short or damaged ({error})") from None
+
+
+def check_weights(model: Network, tensors: dict[str, Tensor], where: Path) -> None:
     """Raise BadInput for the first tensor that is missing, unknown, misshapen or not of floating-point numbers."""
     own = _own(model)
     if missing := sorted(own.keys() - tensors.keys()):
@@ -136,11 +258,9 @@ def check_weights(model: Decoder, tensors: dict[str, Tensor], where: Path) -> No
             raise BadInput(f"{where}: {name} holds {tensors[name].dtype}, not floating-point numbers")
 
 
-def _own(model: Decoder) -> dict[str, Tensor]:
-    own = model.state_dict()
-    if model.config.tie_embeddings:
-        own.pop("head.weight")
-    return own
+def _own(model: Network) -> dict[str, Tensor]:
+    copies = model.copies()
+    return {name: tensor for name, tensor in model.state_dict().items() if name not in copies}
 
 
 def _check_hash(folder: Path) -> None:
@@ -149,9 +269,10 @@ def _check_hash(folder: Path) -> None:
         return
     result = read_json(folder / "result.json")
     files = result.get("files") if isinstance(result, dict) else None
-    said = files.get("model.safetensors") if isinstance(files, dict) else None
-    if said is not None and said != file_hash(folder / "model.safetensors"):
-        raise BadInput(f"{folder}/model.safetensors: damaged or replaced (its hash is not the one in result.json)")
+    path = weights_file(folder)
+    said = files.get(path.name) if isinstance(files, dict) else None
+    if said is not None and said != file_hash(path):
+        raise BadInput(f"{path}: damaged or replaced (its hash is not the one in result.json)")
 
 
 def _metadata(path: Path) -> dict[str, str]:
@@ -164,3 +285,13 @@ def _metadata(path: Path) -> dict[str, str]:
             return json.loads(file.read(length)).get("__metadata__", {})
     except (struct.error, ValueError, AttributeError):
         raise BadInput(f"{path}: cut short or not a safetensors file") from None
+
+
+def _plain(text: str, where: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise BadInput(f"{where}: damaged (it does not say how it was made)")
+    return found

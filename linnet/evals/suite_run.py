@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from linnet.artifacts import load_model
+from linnet.artifacts import load_model, weights_file
 from linnet.core.console import logger
 from linnet.core.device import pick_device, pick_dtype
 from linnet.core.errors import BadInput
@@ -51,7 +51,7 @@ def run_suite(cfg: EvaluateConfig, out: Path) -> dict[str, Any]:
     earlier: dict[str, list[Asked]] = {one.task.name: [] for one in materials}
     mistakes = []
     for run, name in zip(cfg.runs, names, strict=True):
-        table["runs"][name] = {"folder": str(run), "model.safetensors": file_hash(run / "model.safetensors")}
+        table["runs"][name] = {"folder": str(run), weights_file(run).name: file_hash(weights_file(run))}
         found = looked.of(run) if looked else {}
         for asked, one in ask_all(cfg, run, materials):
             task = one.task.name

@@ -7,7 +7,7 @@ from linnet.train.config import DistillConfig
 
 def main(cfg: DistillConfig) -> Path:
     """Train, or go on training, and return the run folder."""
-    from linnet.artifacts import load_model, save_model
+    from linnet.artifacts import load_model, save_tuned
     from linnet.core.console import logger
     from linnet.core.run import Run, read_metrics
     from linnet.infer.config import SamplingConfig
@@ -17,7 +17,7 @@ def main(cfg: DistillConfig) -> Path:
     from linnet.train.distilling import lesson, pupil, read_material
     from linnet.train.early_stop import EarlyStop
     from linnet.train.session import Best, Pace, already_done, set_up, training
-    from linnet.train.tuning import begin_tuning
+    from linnet.train.tuning import begin_adapting, begin_tuning
 
     precision = set_up(cfg)
     Run.check(cfg.out, cfg, "distill", cfg.resume)
@@ -28,6 +28,7 @@ def main(cfg: DistillConfig) -> Path:
         chats(folder)  # refuses a model that was taught another format
     teacher, tokenizer = load_model(cfg.teacher, precision.device)
     model = pupil(cfg, (teacher, tokenizer), None if cfg.parent is None else load_model(cfg.parent))
+    begin_adapting(cfg, model, tokenizer)
     context = model.config.context_length
     material = read_material(cfg, tokenizer, context)
     state = begin_tuning(cfg, model, material.train, precision)
@@ -62,7 +63,7 @@ def main(cfg: DistillConfig) -> Path:
         best.take(model)
         last, targets = material.measure(model, precision)
         sample(state.step)
-        save_model(cfg.out, model, tokenizer, chat=bool(cfg.data))
+        save_tuned(cfg.out, model, tokenizer, cfg.adapt, cfg.parent or cfg.teacher, chat=bool(cfg.data))
         session.run.finish(
             steps=state.step,
             parameters=sizes[0],

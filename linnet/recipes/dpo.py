@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 def main(cfg: DPOConfig) -> Path:
     """Train, or go on training, and return the run folder."""
-    from linnet.artifacts import load_model, save_model
+    from linnet.adapt.surgery import start_of
+    from linnet.artifacts import load_model, save_tuned
     from linnet.batches.pairs import data_hash
     from linnet.core.console import logger
     from linnet.core.run import Run, read_metrics
@@ -27,11 +28,10 @@ def main(cfg: DPOConfig) -> Path:
         logprobs_of,
         preference_objective,
         reference_table,
-        still_copy,
         without_dropout,
     )
     from linnet.train.session import Best, already_done, set_up, training
-    from linnet.train.tuning import begin_tuning
+    from linnet.train.tuning import begin_adapting, begin_tuning
 
     refuse(cfg)
     precision = set_up(cfg)
@@ -40,10 +40,10 @@ def main(cfg: DPOConfig) -> Path:
         return cfg.out
     chats(cfg.parent)  # refuses a model that was taught another format
     loaded, tokenizer = load_model(cfg.parent, precision.device)
-    model = without_dropout(loaded)
+    model = begin_adapting(cfg, without_dropout(loaded), tokenizer)
     pairs, held_out = read_pair_sets(cfg, sources_of(cfg, model, tokenizer), tokenizer, model.config)
     preferring = Preferring(cfg.loss, cfg.beta, cfg.gamma, cfg.label_smoothing)
-    policy, start = logprobs_of(model, precision), still_copy(model)
+    policy, start = logprobs_of(model, precision), start_of(model)
     reference = logprobs_of(start, precision)
     if preferring.has_reference and cfg.keep_reference:
         pairs.reference = reference_table(reference, pairs, pairs.drawn_in(cfg.steps * cfg.accumulate))
@@ -72,7 +72,7 @@ def main(cfg: DPOConfig) -> Path:
         best.take(model)
         written, samples = before_and_after(model, start, tokenizer, held_out, precision, cfg.seed)
         session.run.sample("\n\n".join(samples), state.step)
-        save_model(cfg.out, model, tokenizer, chat=True)
+        save_tuned(cfg.out, model, tokenizer, cfg.adapt, cfg.parent, chat=True)
         measured = score_pairs(policy, held_out, before).numbers(preferring)
         short = {f"held_out_{name}": measured[name] for name in ("loss", "accuracy", "accuracy_low", "accuracy_high")}
         counts = {"train_pairs": len(pairs.items), "held_out_pairs": len(held_out.items)}

@@ -55,7 +55,8 @@ class GRPOConfig(TuningConfig):
 
 def main(cfg: GRPOConfig) -> Path:
     """Train, or go on training, and return the run folder."""
-    from linnet.artifacts import load_model, save_model
+    from linnet.adapt.surgery import start_of
+    from linnet.artifacts import load_model, save_tuned
     from linnet.core.console import logger
     from linnet.core.run import Run, read_metrics
     from linnet.evals.replies import greedy_replies, reply_gain, reply_numbers, reply_samples, scores_of
@@ -67,9 +68,9 @@ def main(cfg: GRPOConfig) -> Path:
     from linnet.text.chat import chats
     from linnet.train.early_stop import EarlyStop
     from linnet.train.grpo import grpo_objective
-    from linnet.train.preference import logprobs_of, still_copy, without_dropout
+    from linnet.train.preference import logprobs_of, without_dropout
     from linnet.train.session import Best, already_done, set_up, training
-    from linnet.train.tuning import begin_tuning
+    from linnet.train.tuning import begin_adapting, begin_tuning
 
     refuse(cfg)
     precision = set_up(cfg)
@@ -78,7 +79,7 @@ def main(cfg: GRPOConfig) -> Path:
         return cfg.out
     chats(cfg.parent)  # refuses a model that was taught another format
     loaded, tokenizer = load_model(cfg.parent, precision.device)
-    model = without_dropout(loaded)
+    model = begin_adapting(cfg, without_dropout(loaded), tokenizer)
     task = find(cfg.task)
     context, longest = model.config.context_length, cfg.max_tokens or task.max_tokens
     limits = (cfg.held_out, cfg.held_out_questions)
@@ -86,7 +87,7 @@ def main(cfg: GRPOConfig) -> Path:
     sampling = SamplingConfig(
         temperature=cfg.temperature, max_tokens=longest, seed=cfg.seed, calculator=cfg.calculator
     )  # fmt: skip
-    start = still_copy(model)
+    start = start_of(model)
     policy, reference = (logprobs_of(one, precision, cfg.temperature) for one in (model, start))
     rollouts = Rollouts(
         model, tokenizer, task, questions, prompts=cfg.batch_size // cfg.group, group=cfg.group, sampling=sampling,
@@ -119,7 +120,7 @@ def main(cfg: GRPOConfig) -> Path:
         best.take(model)
         before, after = (greedy_replies(one, tokenizer, task, held_out, sampling) for one in (start, model))
         session.run.sample("\n\n".join(reply_samples(held_out, before, after)), state.step)
-        save_model(cfg.out, model, tokenizer, chat=True)
+        save_tuned(cfg.out, model, tokenizer, cfg.adapt, cfg.parent, chat=True)
         session.run.finish(
             steps=state.step, questions=len(questions), held_out_questions=len(held_out), metric=task.metric,
             **reply_numbers(before, "_before"), **reply_numbers(after), **reply_gain(after, before),

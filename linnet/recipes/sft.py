@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 def main(cfg: SftConfig) -> Path:
     """Train, or go on training, and return the run folder."""
-    from linnet.artifacts import load_model, save_model
+    from linnet.adapt.surgery import counts
+    from linnet.artifacts import load_model, save_tuned
     from linnet.core.console import logger
     from linnet.core.run import Run, read_metrics
     from linnet.prove.before_training import prove_before_training
@@ -21,7 +22,7 @@ def main(cfg: SftConfig) -> Path:
     from linnet.train.early_stop import EarlyStop
     from linnet.train.objectives import next_token_objective
     from linnet.train.session import Best, Pace, already_done, set_up, training
-    from linnet.train.tuning import begin_tuning, read_talks
+    from linnet.train.tuning import begin_adapting, begin_tuning, read_talks
 
     precision = set_up(cfg)
     Run.check(cfg.out, cfg, "sft", cfg.resume)
@@ -29,6 +30,7 @@ def main(cfg: SftConfig) -> Path:
         return cfg.out
     chats(cfg.parent)  # refuses a model that was taught another format
     model, tokenizer = load_model(cfg.parent)
+    begin_adapting(cfg, model, tokenizer)
     context = model.config.context_length
     talks = read_talks(cfg.data, cfg.held_out, tokenizer, cfg.batch_size, context, cfg.seed)
     state = begin_tuning(cfg, model, talks.train, precision)
@@ -62,10 +64,11 @@ def main(cfg: SftConfig) -> Path:
         best.take(model)
         last, targets = talks.measure(model, precision)
         session.run.sample(answered(model, tokenizer, shown), state.step)
-        save_model(cfg.out, model, tokenizer, chat=True)
+        save_tuned(cfg.out, model, tokenizer, cfg.adapt, cfg.parent, chat=True)
         session.run.finish(
             steps=state.step,
-            parameters=sum(parameter.numel() for parameter in model.parameters()),
+            parameters=counts(model)["total"],
+            trained_parameters=counts(model)["trainable"],
             **talks.fitted.numbers(),
             targets_in_an_epoch=talks.fitted.learned,
             tokens=state.step * pace.tokens_per_step,

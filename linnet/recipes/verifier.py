@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def main(cfg: VerifierConfig) -> Path:
     """Train, or go on training, and return the run folder."""
-    from linnet.artifacts import load_model, save_model
+    from linnet.artifacts import load_model, save_tuned
     from linnet.batches.judged import balanced, data_hash, encode, hold_out
     from linnet.core.console import logger
     from linnet.core.files import file_hash
@@ -57,7 +57,7 @@ def main(cfg: VerifierConfig) -> Path:
                     best.keep(state.model)
             session.enough = stop.enough
         best.take(state.model)
-        save_model(cfg.out, state.model, tokenizer, chat=True)
+        save_tuned(cfg.out, state.model, tokenizer, cfg.adapt, cfg.parent, chat=True)
         share = sum(one.right for one in learn) / len(learn) if cfg.balance else 0.5
         verifier = Verifier(state.model.eval(), tokenizer, share)
         scores = verifier.scores([("" if cfg.blind else one.problem, one.answer) for one in judged])

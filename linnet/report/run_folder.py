@@ -19,6 +19,8 @@ MEANING = {
     "samples.md": "what the model wrote, by step",
     "model.json": "the architecture",
     "model.safetensors": "the weights",
+    "adapter_model.safetensors": "the adapter: what learned, on the weights of its base",
+    "adapter_config.json": "the adapter's form, as peft reads it",
     "adapter.safetensors": "the adapter's weights",
     "tokenizer.json": "text to ids and back",
     "chat_template.jinja": "how a chat becomes text",

@@ -23,6 +23,10 @@ class OptimizerConfig(Config):
     """With muon: peak learning rate of the embedding tables."""
     head_lr: float = Field(default=0.01, gt=0)
     """With muon: peak learning rate of the output head."""
+    adapter_lr: float = Field(default=1e-3, gt=0)
+    """Peak learning rate of what --adapt.method adds, always AdamW's; virtual tokens want about 0.03."""
+    state_bits: Literal[8, 32] = 32
+    """Bits of each number that AdamW keeps of a weight, two a weight."""
     momentum: float = Field(default=0.95, ge=0, lt=1)
     """Momentum of Muon."""
     beta1: float = Field(default=0.9, ge=0, lt=1)
@@ -168,7 +172,7 @@ class DPOConfig(TuningConfig):
     pairs: str = "world:8000"
     """Pairs to learn from: `world[:COUNT[:SEED]]`, rows of prompt, chosen and rejected, or `none`."""
     pairs_from: str = ""
-    """Make pairs of the model's own right and wrong replies to a task of the small world, such as `sums:2000`."""
+    """Make pairs of the model's own right and wrong replies to a task of the small world: `TASK:COUNT[:SEED]`."""
     replies: int = Field(default=8, ge=2, le=256)
     """Replies to each question of --pairs-from."""
     split: str = "train"

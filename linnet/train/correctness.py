@@ -16,7 +16,7 @@ from linnet.train.config import TuningConfig
 from linnet.train.objectives import Loss, Objective, with_balance
 from linnet.train.precision import Precision
 from linnet.train.state import TrainState
-from linnet.train.tuning import begin_tuning
+from linnet.train.tuning import begin_adapting, begin_tuning
 
 
 def correctness(model: Decoder, batch: Batch, balance_weight: float = 0.0) -> Loss:
@@ -42,7 +42,7 @@ def correctness_objective(balance_weight: float = 0.0) -> Objective:
 
 def begin(parent: Decoder, items: list[JudgedIds], pad_id: int, cfg: TuningConfig, precision: Precision) -> TrainState:
     """Return a verifier on the parent's trunk, its optimizer and batches, as they are before the first step."""
-    model = with_head(parent, 1, torch.Generator().manual_seed(cfg.seed))
+    model = begin_adapting(cfg, with_head(parent, 1, torch.Generator().manual_seed(cfg.seed)), whole=["head"])
     batches = JudgedRows(items, cfg.batch_size, cfg.seed, pad_id, mark=bool(model.config.num_experts))
     return begin_tuning(cfg, model, batches, precision)
 

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from linnet.adapt.surgery import added
+from linnet.train.adamw8 import AdamW8
 from linnet.train.config import OptimizerConfig
 
 
@@ -100,30 +102,39 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> Together:
 
     AdamW decays matrices only (Loshchilov & Hutter 2019 decay all; the split is the usual one of GPT-2 trainings).
     """
-    named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+    adapters = [parameter for parameter in added(model) if parameter.requires_grad]
+    taken = {id(parameter) for parameter in adapters}
+    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad and id(p) not in taken]
     embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     tables = [parameter for _, parameter in named if id(parameter) in embeddings]
-    head = [parameter for name, parameter in named if name == "head.weight" and id(parameter) not in embeddings]
+    heads = ("head.weight", "decoder.head.weight")
+    head = [parameter for name, parameter in named if name in heads and id(parameter) not in embeddings]
     taken = {id(parameter) for parameter in tables + head}
     matrices = [p for name, p in named if id(p) not in taken and p.ndim >= 2 and not name.endswith("value_gate.weight")]
     taken |= {id(parameter) for parameter in matrices}
     rest = [parameter for _, parameter in named if id(parameter) not in taken]
-    betas, epsilon = (config.beta1, config.beta2), config.epsilon
+    own = {"params": adapters, "lr": config.adapter_lr, "weight_decay": config.weight_decay}
     if config.kind == "adamw":
         groups = [
             {"params": matrices + head, "weight_decay": config.weight_decay},
             {"params": tables + rest, "weight_decay": 0.0},
+            own,
         ]
-        return Together([_adamw(groups, config.lr, betas, epsilon)])
+        return Together(_adamw(groups, config))
     groups = [
         {"params": tables, "lr": config.embedding_lr},
         {"params": head, "lr": config.head_lr},
         {"params": rest},
+        own,
     ]
-    muon = Muon(matrices, config.matrix_lr, config.momentum, config.weight_decay)
-    return Together([muon, _adamw(groups, config.lr, betas, epsilon)])
+    muon = [Muon(matrices, config.matrix_lr, config.momentum, config.weight_decay)] if matrices else []
+    return Together([*muon, *_adamw(groups, config)])
 
 
-def _adamw(groups: list[dict[str, Any]], lr: float, betas: tuple[float, float], epsilon: float) -> torch.optim.AdamW:
+def _adamw(groups: list[dict[str, Any]], config: OptimizerConfig) -> list[torch.optim.Optimizer]:
+    """Return AdamW for the groups that are not empty, if there are any."""
     groups = [group for group in groups if group["params"]]
-    return torch.optim.AdamW(groups, lr=lr, betas=betas, eps=epsilon, weight_decay=0.0, fused=True)
+    rates = {"lr": config.lr, "betas": (config.beta1, config.beta2), "eps": config.epsilon, "weight_decay": 0.0}
+    if not groups:
+        return []
+    return [AdamW8(groups, **rates) if config.state_bits == 8 else torch.optim.AdamW(groups, **rates, fused=True)]

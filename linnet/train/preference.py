@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from linnet.adapt.surgery import set_dropout
 from linnet.batches.batch import IGNORE, Batch
 from linnet.batches.pairs import PairBatch, Pairs, pair_batch
 from linnet.model.decoder import Decoder
@@ -20,7 +21,7 @@ from linnet.train.objectives import Loss, Objective, with_balance
 from linnet.train.precision import Precision
 
 PreferenceLoss = Literal["sigmoid", "ipo", "simpo"]
-# Rows to ln p of each learned token [B, T]. A frozen copy is one; a policy with its adapters off will be another.
+# Rows to ln p of each learned token [B, T]. The network as it was, of `adapt.surgery.start_of`, is one.
 Reference = Callable[[Batch], Tensor]
 
 
@@ -145,16 +146,13 @@ def both(rows: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def without_dropout(model: Decoder) -> Decoder:
-    """Return the network without dropout: noise in the policy alone would be read as a difference to the reference."""
-    if not model.config.dropout:
-        return model
-    still = Decoder(model.config.but(dropout=0.0)).to(model.embedding.weight)
-    still.load_state_dict(model.state_dict())
-    return still
+    """Return the network, its dropout off: noise in the policy alone would be read as a difference to the reference."""
+    set_dropout(model, 0.0)
+    return model
 
 
 def still_copy(model: Decoder) -> Decoder:
-    """Return a copy of the network as it is now, frozen for good: what a policy is compared with."""
+    """Return a copy of the network as it is now, frozen for good."""
     return copy.deepcopy(model).eval().requires_grad_(False)
 
 

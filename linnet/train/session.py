@@ -9,6 +9,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from linnet.adapt.surgery import counts
 from linnet.core.allocator import keep_freed_memory
 from linnet.core.console import Progress, logger
 from linnet.core.device import deterministic, pick_device, pick_dtype, seed_everything, set_threads
@@ -136,6 +137,7 @@ def training(
         Interrupt() as interrupt,
         Progress(cfg.steps, recipe) as progress,
     ):
+        run.note(parameters=counts(state.model))
         session = Session(cfg, state, run, interrupt, progress)
         go_on(cfg, state, session._saved, run)
         yield session
@@ -189,7 +191,8 @@ class Best:
         """Save the weights as they are now."""
         with replace_folder(self.folder) as new:
             save_file(
-                {name: p.detach().cpu().contiguous() for name, p in model.named_parameters()}, new / "w.safetensors"
+                {name: p.detach().cpu().contiguous() for name, p in model.named_parameters() if p.requires_grad},
+                new / "w.safetensors",
             )
 
     @torch.no_grad()
@@ -202,4 +205,5 @@ class Best:
             except SafetensorError as error:
                 raise BadInput(f"{path}: the best weights cannot be read, cut short or damaged ({error})") from None
             for name, parameter in model.named_parameters():
-                parameter.copy_(weights[name])
+                if parameter.requires_grad:
+                    parameter.copy_(weights[name])

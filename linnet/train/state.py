@@ -70,8 +70,9 @@ class TrainState:
         return {"step": self.step, "batches": self.batches.state(), "precision": self.precision.state()}
 
     def _tensors(self) -> dict[str, Tensor]:
-        tensors = {f"model/{name}": p.detach() for name, p in self.model.named_parameters()}
-        for name, parameter in self.model.named_parameters():
+        named = self._learning()
+        tensors = {f"model/{name}": parameter.detach() for name, parameter in named.items()}
+        for name, parameter in named.items():
             for part in self.optimizer.parts:
                 for key, value in part.state.get(parameter, {}).items():
                     tensors[f"optimizer/{name}/{key}"] = value
@@ -80,9 +81,13 @@ class TrainState:
             tensors["rng/cuda"] = torch.cuda.get_rng_state(self.device)
         return tensors
 
+    def _learning(self) -> dict[str, torch.nn.Parameter]:
+        """Return what learns, by name: the rest is as it was loaded, and stays so."""
+        return {name: parameter for name, parameter in self.model.named_parameters() if parameter.requires_grad}
+
     @torch.no_grad()
     def _take_weights(self, folder: Path, tensors: dict[str, Tensor]) -> None:
-        own = dict(self.model.named_parameters())
+        own = self._learning()
         saved = {name.removeprefix("model/") for name in tensors if name.startswith("model/")}
         if different := sorted(own.keys() ^ saved):
             raise BadInput(f"{folder}: was saved by another model (first difference: {different[0]})")
@@ -93,7 +98,7 @@ class TrainState:
             parameter.copy_(value)
 
     def _take_optimizer(self, tensors: dict[str, Tensor]) -> None:
-        named = dict(self.model.named_parameters())
+        named = self._learning()
         for part in self.optimizer.parts:
             part.state.clear()
             members = {id(p) for group in part.param_groups for p in group["params"]}

@@ -3,15 +3,20 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+from torch import nn
+
+from linnet.adapt.surgery import adapt, counts
 from linnet.batches.conversations import Conversations, Fitted, fit
+from linnet.core.console import logger
 from linnet.core.errors import BadInput
 from linnet.model.decoder import Decoder
 from linnet.tasks.mixture import Mixture, read_mixture
 from linnet.tasks.talks import Talk
 from linnet.text.chat import Rendered, render_all
 from linnet.text.tokenizer import Tokenizer
-from linnet.train.config import TrainingConfig
+from linnet.train.config import DistillConfig, TrainingConfig, TuningConfig
 from linnet.train.optimizers import make_optimizer
 from linnet.train.precision import Precision
 from linnet.train.session import OneBatch
@@ -19,6 +24,7 @@ from linnet.train.state import Batches, TrainState
 from linnet.train.validate import mean_loss
 
 RENDERED_AT_ONCE = 1000
+N = TypeVar("N", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,32 @@ def read_talks(data: str, held_out: float, tokenizer: Tokenizer, batch_size: int
     return Talks(mixture, fitted, measured, train, out)
 
 
+def begin_adapting(
+    cfg: TuningConfig | DistillConfig, model: N, tokenizer: Tokenizer | None = None, whole: Sequence[str] = ()
+) -> N:
+    """Operate on a loaded network as --adapt asks, so that the rest of the recipe need not know, and return it.
+
+    Called first thing after loading; `whole` names modules that learn with all their weights besides (a new head).
+    Raises BadInput for targets that are not there, and for a student that is new.
+    """
+    adapted = cfg.adapt.method != "full"
+    if adapted and cfg.parent is None:
+        raise BadInput(f"--adapt.method {cfg.adapt.method}: a new student has nothing to keep; give one by --parent")
+    adapt(model, cfg.adapt, tokenizer, cfg.seed, whole)
+    if adapted:
+        learn, total = counts(model).values()
+        logger.info("%s: %d of %d parameters learn (%.2f%%)", cfg.adapt.method, learn, total, 100 * learn / total)
+    return model
+
+
 def begin_tuning(cfg: TrainingConfig, model: Decoder, batches: Batches, precision: Precision) -> TrainState:
-    """Return a network on its device, with optimizer and batches, as they are before the first step."""
+    """Return a network on its device, with optimizer and batches, as they are before the first step.
+
+    A network that `begin_adapting` was to operate on, and did not, is operated on here.
+    """
+    asked = isinstance(cfg, TuningConfig | DistillConfig) and cfg.adapt.method != "full"
+    if asked and all(parameter.requires_grad for parameter in model.parameters()):
+        begin_adapting(cfg, model)
     model = model.to(precision.device)
     model.checkpointing = cfg.checkpointing
     source = OneBatch(batches) if cfg.overfit_one_batch else batches
