@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
-from linnet.core.config import Config, OptionalInt, Unlisted
+from linnet.core.config import ByCommas, Config, OptionalInt, Unlisted
 from linnet.core.console import logger
 from linnet.core.errors import BadInput
 from linnet.evals.config import EvaluateConfig
@@ -42,7 +42,7 @@ class QuickstartConfig(Config):
     """Learning to judge answers."""
     search: Annotated[SearchConfig, Unlisted()] = _tiny(SearchConfig, "search", run=BEFORE)
     """Spending compute at test time."""
-    suite: tuple[str, ...] = SUITE
+    suite: Annotated[tuple[str, ...], ByCommas] = SUITE
     """Tasks that every model is asked; the first is also searched."""
     rows: int = Field(default=400, ge=2, le=100_000)
     """Held-out rows that are asked of each task."""

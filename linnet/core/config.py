@@ -63,6 +63,19 @@ class Unlisted:
     """Marks a field that is no option of the command line: presets and `--config` files set it."""
 
 
+def _parted(value: Any) -> Any:
+    """Part the words of a list at their commas; anything else is left for the type to judge."""
+    words = [value] if isinstance(value, str) else value
+    if not isinstance(words, list | tuple):
+        return value
+    found: list[Any] = []
+    for word in words:
+        found += [part.strip() for part in word.split(",") if part.strip()] if isinstance(word, str) else [word]
+    return tuple(found)
+
+
+# A list may be typed with commas or by naming the option again: `--tries 1,4`, `--tries 1 --tries 4`.
+ByCommas = BeforeValidator(_parted)
 # The command line hands over words: `--top-k none` must reach an `int | None` field as None.
 NoneWord = BeforeValidator(_none_word)
 OptionalInt = Annotated[int | None, NoneWord]

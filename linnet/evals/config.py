@@ -1,11 +1,11 @@
 """What can be measured and how, as a config without torch: the options of `linnet evaluate`."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from linnet.core.config import Config, OptionalFloat, OptionalInt, Positional
+from linnet.core.config import ByCommas, Config, OptionalFloat, OptionalInt, Positional
 
 
 class EvaluateConfig(Config):
@@ -43,7 +43,7 @@ class EvaluateConfig(Config):
     """Temperature of the stories, and of the replies when there are several --samples."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Seed of the stories, shots and samples."""
-    suite: tuple[str, ...] = ()
+    suite: Annotated[tuple[str, ...], ByCommas] = ()
     """Ask tasks instead: names joined by commas, NAME=SOURCE for other rows, world or real for all that --data has."""
     data: str = "world"
     """Rows of the tasks: world[:COUNT[:SEED]], or a folder that holds a folder for each data set."""
@@ -71,11 +71,3 @@ class EvaluateConfig(Config):
     """CPU threads; none leaves the choice to torch."""
     json_output: bool = Field(default=False, alias="json")
     """Print everything as JSON, protocols included."""
-
-    @field_validator("suite", mode="before")
-    @classmethod
-    def _by_commas(cls, value: Any) -> Any:
-        words = [value] if isinstance(value, str) else value
-        if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
-            return value
-        return tuple(part.strip() for word in words for part in word.split(",") if part.strip())

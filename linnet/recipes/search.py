@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from linnet.core.config import Config, OptionalFloat, OptionalInt, Positional
+from linnet.core.config import ByCommas, Config, OptionalFloat, OptionalInt, Positional
 from linnet.core.errors import BadInput
 
 if TYPE_CHECKING:
@@ -28,13 +28,13 @@ class SearchConfig(Config):
     """Split of the problems; by default the one that the task is measured on."""
     problems: int = Field(default=200, ge=2)
     """Most problems."""
-    tries: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
+    tries: Annotated[tuple[int, ...], ByCommas] = (1, 2, 4, 8, 16, 32)
     """Tries a problem at which accuracy is measured; the most of them are sampled."""
     temperature: float = Field(default=0.8, gt=0, le=100)
     """Temperature of the tries."""
     calculator: bool = False
     """Answer `<<6*7=` in the tries with the calculator."""
-    thresholds: tuple[float, ...] = (0.5, 0.8, 0.9, 0.95, 0.98)
+    thresholds: Annotated[tuple[float, ...], ByCommas] = (0.5, 0.8, 0.9, 0.95, 0.98)
     """With a verifier: how sure it has to be of a try for no more to be made, a point of a curve each."""
     gate: OptionalFloat = Field(default=None, gt=0, lt=1)
     """Really sample only where the verifier is less sure than this, and report this one point instead of curves."""

@@ -33,7 +33,7 @@ def home(tmp_path_factory) -> Path:
 def command(home: Path, out: Path, *more: str) -> list[str]:
     words = ["search", str(home / "model"), "--source", str(home / "sums.jsonl"), "--out", str(out), "--device", "cpu"]
     heat = [] if "--temperature" in more else ["--temperature", "0.5"]
-    return [*words, "--tries", "1", "--tries", "4", *heat, "--threads", "1", *more]
+    return [*words, "--tries", "1,4", *heat, "--threads", "1", *more]
 
 
 def test_curves_gains_rows_and_a_page(home, tmp_path):
