@@ -59,6 +59,8 @@ def stages(expression: str) -> list[str]:
         return [expression, f"{10 * (tens_a - tens_b)}{a_ones - b_ones:+d}"]
     if sign == "*" and a > 10:
         return [expression, f"{10 * tens_a * b}+{a_ones * b}"]
+    if sign == "*" and b > 10:
+        return [expression, f"{10 * tens_b * a}+{b_ones * a}"]
     if sign == "/" and b == 2 and a >= 20:
         return [expression, f"{5 * tens_a}+{a_ones // 2}"]
     return [expression]
@@ -132,6 +134,26 @@ def _half(w: Words, n: tuple[int, ...]) -> Sum:
     return Sum(question, [*steps, f"In all {w.a} sold {note(f'{first}+{half}')} {w.fruits}."], first + half)
 
 
+def _share_and_eat(w: Words, n: tuple[int, ...]) -> Sum:
+    have, eaten = n[2] * n[3], 1 + n[0] % (n[3] - 1)
+    question = (
+        f"{w.a} shares {have} {w.fruits} among {n[2]} friends. Each of them eats {eaten}. "
+        f"How many {w.fruits} does each friend have left?"
+    )
+    steps = [f"Each friend gets {note(f'{have}/{n[2]}')} {w.fruits}."]
+    return Sum(question, [*steps, f"Each has {note(f'{n[3]}-{eaten}')} {w.fruits} left."], n[3] - eaten)
+
+
+def _half_and_more(w: Words, n: tuple[int, ...]) -> Sum:
+    first, half = 2 * n[0], n[0]
+    question = (
+        f"{w.a} has {first} {w.fruits}, gives half of them to {w.b} and picks {n[1]} more. "
+        f"How many {w.fruits} does {w.a} have now?"
+    )
+    steps = [f"{w.a} keeps {note(f'{first}/2')} {w.fruits}."]
+    return Sum(question, [*steps, f"Now {w.a} has {note(f'{half}+{n[1]}')} {w.fruits}."], half + n[1])
+
+
 def _pay(w: Words, n: tuple[int, ...]) -> Sum:
     cost = n[2] * n[3]
     purse = cost + n[0]
@@ -170,7 +192,9 @@ PROBLEMS: dict[str, Callable[[Words, tuple[int, ...]], Sum]] = {
     "give away": _give_away,
     "baskets": _baskets,
     "share out": _share_out,
+    "share and eat": _share_and_eat,
     "half": _half,
+    "half and more": _half_and_more,
     "pay": _pay,
     "together": _together,
     "three steps": _three_steps,

@@ -57,7 +57,7 @@ def test_no_calculation_of_the_test_is_in_train():
 
 def test_notation_and_text():
     assert note("6*7") == "6*7 = <<6*7=42>>42"
-    assert len(PROBLEMS) == 8
+    assert len(PROBLEMS) == 10
     row = next(rows("sums"))
     assert text(row) == f"Question: {row['question']}\nAnswer: {row['answer']}"
 
@@ -69,6 +69,7 @@ def test_notation_and_text():
         ("3+4", "3+4 = <<3+4=7>>7"),
         ("29+2", "29+2 = 20+11 = <<29+2=31>>31"),
         ("85-38", "85-38 = 50-3 = <<85-38=47>>47"),
+        ("7*12", "7*12 = 70+14 = <<7*12=84>>84"),
         ("12*7", "12*7 = 70+14 = <<12*7=84>>84"),
         ("76/2", "76/2 = 35+3 = <<76/2=38>>38"),
     ],
