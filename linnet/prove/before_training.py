@@ -4,24 +4,23 @@ import torch
 
 from linnet.core.console import logger
 from linnet.core.errors import Failed
-from linnet.model.decoder import Decoder
+from linnet.model.network import Network
 from linnet.prove.invariants import QUICK
-from linnet.prove.ours import decoder_subject
+from linnet.prove.ours_networks import network_subject
 from linnet.prove.proof import prove
 from linnet.prove.subject import Subject
 
 LONG = 200  # steps: a training of fewer shows what is wrong with it as fast
 
 
-def prove_before_training(model: Decoder, steps: int, seed: int = 0, trained: bool = False) -> None:
+def prove_before_training(model: Network, steps: int, seed: int = 0, trained: bool = False) -> None:
     """Put the quick invariants to a network when the training is long; raises Failed naming those broken.
 
     One that is `trained` before need not start at a loss of ln V. Weights, gradients, modes and torch's random
     generators are left as they were.
     """
     if steps >= LONG:
-        fresh = None if trained else lambda: model
-        verdicts = check(decoder_subject(model, "the network", fresh=fresh), seed)
+        verdicts = check(network_subject(model, "the network", trained), seed)
         logger.info("proved before training: %d invariants hold", verdicts)
 
 

@@ -34,6 +34,8 @@ def causality(subject: Subject, draw: torch.Generator) -> Finding:
 
     Measured: each place of random rows gets another token, one at a time; the logits before it must stay.
     """
+    if subject.both_ways:
+        return not_applicable("an encoder reads both ways")
     if subject.depends_on_batch:
         return not_applicable(subject.depends_on_batch)
     with awake(subject, draw) as said:

@@ -18,6 +18,7 @@ LOSS_TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 1e-2,
 # A newly made network may know nothing: its loss is ln V and half the variance of its logits, which is small.
 INIT_TOLERANCE = 0.1
 JUDGES = "this model judges answers and predicts no next token"
+GUESSES = "this model guesses hidden tokens, or classes rows, and predicts no next token"
 
 
 @torch.no_grad()
@@ -86,6 +87,8 @@ def loss_at_init_is_ln_vocabulary(subject: Subject, draw: torch.Generator) -> Fi
     """
     if subject.judging is not None:
         return not_applicable(JUDGES)
+    if subject.classifying is not None:
+        return not_applicable(GUESSES)
     if subject.fresh is None:
         return not_applicable("no way to make a new network of this shape was given")
     rows = all_learned(random_ids(subject, draw, 8, 64))
@@ -100,6 +103,8 @@ def loss_at_init_is_ln_vocabulary(subject: Subject, draw: torch.Generator) -> Fi
 def _no_loss(subject: Subject) -> Finding | None:
     if subject.judging is not None:
         return not_applicable(JUDGES)
+    if subject.masking is not None or subject.classifying is not None:
+        return not_applicable(GUESSES)
     if subject.loss is None:
         return not_applicable("no loss was given")
     return not_applicable(subject.depends_on_batch) if subject.depends_on_batch else None

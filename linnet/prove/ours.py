@@ -36,15 +36,14 @@ CAPACITY = "the capacity of the experts makes each token's output depend on all 
 def folder_subject(folder: Path, device: str = "auto") -> Subject:
     """Return the model of a linnet folder with its tokenizer, data handling and training; raises BadInput."""
     model, tokenizer = load_network(folder, pick_device(device))
-    if model.config.output_size not in (None, 1):
+    if not isinstance(model, Decoder) or model.config.output_size not in (None, 1):
         raise BadInput(f"{folder}: {kind_of(model.config)}; language models and verifiers can be proved")
-    config, result = _json(folder / "config.json"), _json(folder / "result.json")
+    config, result = plain_json(folder / "config.json"), plain_json(folder / "result.json")
     documents = (result.get("numbers") or {}).get("train_documents")
-    chosen = {name: config[name] for name in TrainingConfig.model_fields if name in config and name != "out"}
-    training = TrainingConfig.build({**chosen, "out": folder}, where=folder / "config.json")
+    training = training_config(config, folder)
     if chats(folder):
         found = decoder_subject(model, str(folder), tokenizer, Talking(model, tokenizer), training, chat=True)
-        prefers = _json(folder / "record.json").get("recipe") == "dpo"
+        prefers = plain_json(folder / "record.json").get("recipe") == "dpo"
         return with_preference(found, model, tokenizer, config) if prefers else found
     data = Data(model, tokenizer, packed=config.get("packing") is True, one_document=documents == 1)
     return decoder_subject(model, str(folder), tokenizer, data, training)
@@ -81,7 +80,7 @@ def decoder_subject(
         experts=_experts(model) if model.mixtures() else None,
         text=None
         if tokenizer is None
-        else _text(tokenizer, stop_name(tokenizer) if judges or chat else tokenizer.metadata.end),
+        else text_of(tokenizer, stop_name(tokenizer) if judges or chat else tokenizer.metadata.end),
         chat=chat_of(tokenizer) if chat and tokenizer is not None else None,
         judging=judging_of(model) if judges else None,
         examples=_examples(model, tokenizer, data),
@@ -127,7 +126,7 @@ def _reading(model: Decoder) -> Reading:
     endless = config.window is not None and not config.global_every
     return Reading(
         padded=lambda ids, lengths: model(ids, lengths=lengths),
-        left_padded=lambda ids, lengths: model(ids, documents=_left(ids, lengths)),
+        left_padded=lambda ids, lengths: model(ids, documents=left_documents(ids, lengths)),
         packed=lambda ids, documents: model(ids, documents=documents),
         moved=(lambda ids, offset: model(ids, positions=_order(ids) + offset)) if relative else None,
         rotate=(lambda x, at: rotate(x, *angles_of(config, at))) if config.positions == "rotary" else None,
@@ -143,7 +142,7 @@ def _order(ids: Tensor) -> Tensor:
     return torch.arange(ids.shape[1], device=ids.device).expand(ids.shape)
 
 
-def _left(ids: Tensor, lengths: Tensor) -> Tensor:
+def left_documents(ids: Tensor, lengths: Tensor) -> Tensor:
     """Number the documents of rows that are filled up on the left: -1 is padding."""
     return torch.where(_order(ids) >= ids.shape[1] - lengths[:, None], 0, -1)
 
@@ -166,6 +165,7 @@ def _reloaded(model: Decoder, name: str, tokenizer: Tokenizer) -> Subject:
     with tempfile.TemporaryDirectory() as folder:
         save_model(Path(folder), model, tokenizer)
         loaded, _ = load_network(Path(folder), model.embedding.weight.device)
+    assert isinstance(loaded, Decoder)
     return decoder_subject(loaded, f"{name}, loaded")
 
 
@@ -192,7 +192,8 @@ def _experts(model: Decoder) -> Experts:
     return Experts(routers, load, padded_load, balance)
 
 
-def _text(tokenizer: Tokenizer, stop: str | None) -> Text:
+def text_of(tokenizer: Tokenizer, stop: str | None) -> Text:
+    """Return a tokenizer as a part of a subject; `stop` names the special token that ends what is written."""
     samples: tuple[str, ...] = ()
     if tokenizer.kind == "characters":  # its alphabet is that of its corpus
         alphabet = [tokenizer.token_bytes(id).decode() for id in range(tokenizer.vocab_size)]
@@ -203,6 +204,13 @@ def _text(tokenizer: Tokenizer, stop: str | None) -> Text:
     return Text(tokenizer.encode, tokenizer.decode, end_id=end, pad_id=pad, samples=samples)
 
 
-def _json(path: Path) -> dict:
+def training_config(config: dict, folder: Path) -> TrainingConfig:
+    """Return what every training was asked, of a run's config.json; raises BadInput."""
+    chosen = {name: config[name] for name in TrainingConfig.model_fields if name in config and name != "out"}
+    return TrainingConfig.build({**chosen, "out": folder}, where=folder / "config.json")
+
+
+def plain_json(path: Path) -> dict:
+    """Return the object in a JSON file, an empty one where there is no such file."""
     values = read_json(path) if path.is_file() else {}
     return values if isinstance(values, dict) else {}

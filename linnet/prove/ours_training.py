@@ -15,7 +15,7 @@ from torch import Tensor
 from linnet.batches.batch import IGNORE, Batch
 from linnet.batches.cursor import Cursor, Drawn
 from linnet.model.config import ModelConfig
-from linnet.model.decoder import Decoder
+from linnet.model.network import Network, build
 from linnet.prove.parts import Rows, Trace, Training
 from linnet.train.config import TrainingConfig
 from linnet.train.loop import steps
@@ -50,6 +50,7 @@ def tiny(config: ModelConfig) -> ModelConfig:
     return config.but(
         context_length=TOKENS,
         num_layers=min(2, config.num_layers),
+        encoder_layers=None if config.encoder_layers is None else min(2, config.encoder_layers),
         hidden_size=16,
         num_heads=2,
         num_kv_heads=1 if grouped else 2,
@@ -117,7 +118,7 @@ class Witness(torch.optim.Optimizer):
 
 
 def _gradients(config: ModelConfig, objective: Objective, batches: Sequence[Rows], clip: float) -> dict[str, Tensor]:
-    model = Decoder(config, torch.Generator().manual_seed(4))
+    model = build(config, torch.Generator().manual_seed(4))
     _wake(model)
     witness = Witness(dict(model.named_parameters()))
     precision = Precision(torch.float32, torch.device("cpu"))
@@ -147,7 +148,7 @@ def _run(config: ModelConfig, training: TrainingConfig, learns: Learns, count: i
 
 
 def _state(config: ModelConfig, training: TrainingConfig, seed: int) -> tuple[TrainState, Pool]:
-    model = Decoder(config, torch.Generator().manual_seed(seed))
+    model = build(config, torch.Generator().manual_seed(seed))
     batches = Pool(config.vocab_size)
     precision = Precision(torch.float32, torch.device("cpu"))
     return TrainState(model, make_optimizer(model, training.optimizer), batches, precision), batches
@@ -163,12 +164,12 @@ def _train(state: TrainState, training: TrainingConfig, learns: Learns, until: i
     return rates
 
 
-def _weights(model: Decoder) -> dict[str, Tensor]:
+def _weights(model: Network) -> dict[str, Tensor]:
     return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
 
 
 @torch.no_grad()
-def _wake(model: Decoder) -> None:
+def _wake(model: Network) -> None:
     """Give every weight a size: a new network is the identity, and most of its gradients are zero."""
     draw = torch.Generator().manual_seed(5)
     for parameter in model.parameters():

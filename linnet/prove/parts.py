@@ -113,6 +113,32 @@ class Judging:
 
 
 @dataclass(frozen=True)
+class Masking:
+    """Hiding tokens to be guessed (BERT, Devlin et al. 2019); the logits of a place are about its own token."""
+
+    mask: Callable[[Tensor, int], tuple[Tensor, Tensor]]
+    """(ids [B, T], number of the batch) -> what is shown [B, T], and which are to be guessed, bool [B, T]."""
+    loss: Callable[[Tensor, Tensor, Tensor], Tensor]
+    """(shown [B, T], ids [B, T], to be guessed [B, T]) -> the mean loss of those, a scalar with gradient."""
+    mask_id: int
+    """The id that hides a token."""
+    share: float
+    """The share of a row's tokens that is to be guessed."""
+    open_to: Callable[[Tensor], Tensor]
+    """ids [B, T] -> bool [B, T]: which may be chosen at all (no special tokens)."""
+
+
+@dataclass(frozen=True)
+class Classifying:
+    """Telling whole rows apart."""
+
+    scores: Callable[[Sequence[Sequence[int]]], Tensor]
+    """Rows of ids, of any lengths, in one batch -> scores of the classes, [B, C]."""
+    loss: Callable[[Sequence[Sequence[int]], Sequence[int]], Tensor]
+    """(rows, the number of the class of each) -> the mean loss, a scalar with gradient."""
+
+
+@dataclass(frozen=True)
 class Quantized:
     """A quantized copy, as it reports itself."""
 

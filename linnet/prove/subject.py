@@ -13,9 +13,11 @@ from torch import Tensor, nn
 from linnet.prove.parts import (
     Adapter,
     Chat,
+    Classifying,
     Experts,
     Judging,
     Logits,
+    Masking,
     Perplexity,
     Preference,
     Quantized,
@@ -64,6 +66,8 @@ class Subject:
     """Whole rows, in the mode and with the weights that the model has at the time."""
     longest: int = 64
     """Most tokens in a row."""
+    both_ways: bool = False
+    """An encoder: a token sees those after it too."""
     depends_on_batch: str = ""
     """Why an output depends, by design, on all tokens of the batch (a capacity of experts); empty if it does not."""
     reading: Reading = Reading()
@@ -84,6 +88,8 @@ class Subject:
     adapter: Adapter | None = None
     preference: Preference | None = None
     judging: Judging | None = None
+    masking: Masking | None = None
+    classifying: Classifying | None = None
     quantized: Quantized | None = None
     text: Text | None = None
     chat: Chat | None = None

@@ -16,9 +16,9 @@ def find_subject(target: str, device: str = "auto") -> Subject:
     """
     folder = Path(target)
     if (folder / "model.json").is_file():
-        from linnet.prove import ours
+        from linnet.prove import ours_networks
 
-        return ours.folder_subject(folder, device)
+        return ours_networks.folder_subject(folder, device)
     if (folder / "config.json").is_file():
         from linnet.prove import transformers_folder
 
