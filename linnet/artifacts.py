@@ -22,6 +22,7 @@ from linnet.core.errors import BadInput
 from linnet.core.files import file_hash, json_text, read_json, write_atomic
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
+from linnet.model.encoder import Encoder
 from linnet.model.encoder_decoder import EncoderDecoder
 from linnet.model.network import Network, build
 from linnet.text.chat import save_template
@@ -190,8 +191,8 @@ def load_adapted(folder: Path) -> tuple[Network, Tokenizer, AdaptConfig]:
     base, owner = load_network(_find_base(folder, metadata))
     if owner.hash != tokenizer.hash:
         raise BadInput(f"{folder}: its tokenizer.json is not that of its base")
-    if config.output_size != base.config.output_size:
-        base = with_head(base, config.output_size, pooling=config.pooling)
+    if isinstance(base, Decoder | Encoder) and config.output_size != base.config.output_size:
+        base = _with_head(base, config)
     modules = dict(base.named_modules())
     plain = (name.removeprefix(BODY) for name in tensors if name.startswith(BODY) and ".lora_" not in name)
     whole = {name.rpartition(".")[0] for name in plain} & modules.keys()
@@ -201,6 +202,12 @@ def load_adapted(folder: Path) -> tuple[Network, Tokenizer, AdaptConfig]:
     if model.config != config:
         raise BadInput(f"{folder / 'model.json'}: not the architecture of its base")
     return model, tokenizer, chosen
+
+
+def _with_head(base: Decoder | Encoder, config: ModelConfig) -> Network:
+    if isinstance(base, Decoder):
+        return with_head(base, config.output_size, pooling=config.pooling)
+    return with_head(base, config.output_size, pooling=config.pooling)
 
 
 def _find_base(folder: Path, metadata: dict[str, str]) -> Path:

@@ -24,7 +24,7 @@ class AdaptConfig(Config):
     alpha: float = Field(default=16.0, gt=0)
     """For lora, dora, qlora: the detour counts alpha / rank times."""
     rank_stabilized: bool = False
-    """For lora, dora, qlora: it counts alpha / sqrt(rank) times instead, so that wide detours learn as fast (rsLoRA)."""
+    """For lora, dora, qlora: it counts alpha / sqrt(rank) times instead: wide detours learn as fast (rsLoRA)."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """For lora, dora, qlora: dropout of what enters the detour."""
     quantization: Literal["nf4", "int8"] = "nf4"

@@ -21,7 +21,8 @@ def with_head(
     """Return a network with the trunk's weights and a fresh head of `outputs` numbers a token (None: a logit an id).
 
     `pooling` says whose numbers are those of the whole row, for a classifier; an encoder with a layer before its head
-    gets a fresh one, with tanh for rows. Adapters of the model are folded into it. `generator` draws the head; nothing is shared with the given model.
+    gets a fresh one, with tanh for rows. Adapters of
+    the model are folded into it. `generator` draws the head; nothing is shared with the given model.
     """
     model = fold(model)
     if isinstance(model, Decoder) and model.prefix is not None:

@@ -32,7 +32,7 @@ class Detour(nn.Module):
         self.up = nn.Parameter(torch.zeros(outputs, len(down), device=down.device, dtype=down.dtype))
         self.magnitude = None if length is None else nn.Parameter(length.clone())
 
-    def forward(self, x: Tensor, base: nn.Module) -> Tensor:
+    def forward(self, x: Tensor, base: nn.Linear | PackedLinear) -> Tensor:
         """Return what is to be added to base(x): x [..., I] to [..., O]."""
         x = F.dropout(x, self.dropout, self.training) if self.dropout else x
         narrow = F.linear(F.linear(x, self.down), self.up) * self.scale
@@ -63,6 +63,13 @@ class Detoured(nn.Module):
         self.base, self.detours = base, nn.ModuleDict()
         self.use: dict[str, float | Tensor] = {}
         self.merged: dict[str, Tensor] | None = None  # while merged: the stretch that each detour was merged with
+
+    def add(self, name: str, detour: Detour) -> None:
+        """Put a detour beside those there are, and use it; raises BadInput where the name is taken."""
+        if name in self.detours:
+            raise BadInput(f"an adapter {name} is there already; choose another name")
+        self.detours[name] = detour.to(self.base.weight.device).train(self.training)
+        self.use[name] = 1.0
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [..., I] to [..., O]."""
@@ -146,19 +153,21 @@ def add_detours(model: nn.Module, config: AdaptConfig, draw: torch.Generator, na
     `draw` makes the A matrices, on the CPU. Raises BadInput for targets that are not there, or a name that is taken.
     """
     groups = find_groups(model, config.targets)
-    scale = config.alpha / (config.rank**0.5 if config.rank_stabilized else config.rank)
+    scale = scale_of(config.rank, config.alpha, config.rank_stabilized)
     for group in groups:
         down: nn.Parameter | None = None
         for layer in group:
             around = detoured(model, layer)
-            if name in around.detours:
-                raise BadInput(f"an adapter {name} is there already; choose another name")
             matrix = around.base.weight
             down = first_way(config.rank, matrix, draw) if down is None else down
             length = torch.linalg.vector_norm(matrix.detach(), dim=1) if config.method == "dora" else None
-            around.detours[name] = Detour(down, len(matrix), scale, config.dropout, length).train(model.training)
-            around.use[name] = 1.0
+            around.add(name, Detour(down, len(matrix), scale, config.dropout, length))
     return sum(map(len, groups))
+
+
+def scale_of(rank: int, alpha: float, stabilized: bool) -> float:
+    """Return how often a detour counts: alpha / r, or alpha / sqrt(r) (rsLoRA, Kalajdzievski 2023)."""
+    return alpha / (rank**0.5 if stabilized else rank)
 
 
 def first_way(rank: int, matrix: Tensor, draw: torch.Generator) -> nn.Parameter:
@@ -173,6 +182,7 @@ def detoured(model: nn.Module, name: str) -> Detoured:
     room = model.get_submodule(name.rpartition(".")[0])
     layer = model.get_submodule(name)
     if not isinstance(layer, Detoured):
+        assert isinstance(layer, nn.Linear | PackedLinear)
         layer = Detoured(layer).train(layer.training)
         setattr(room, name.rpartition(".")[2], layer)
     return layer

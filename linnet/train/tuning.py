@@ -94,8 +94,8 @@ def begin_tuning(cfg: TrainingConfig, model: Decoder, batches: Batches, precisio
 
     A network that `begin_adapting` was to operate on, and did not, is operated on here.
     """
-    asked = isinstance(cfg, TuningConfig | DistillConfig) and cfg.adapt.method != "full"
-    if asked and all(parameter.requires_grad for parameter in model.parameters()):
+    untouched = all(parameter.requires_grad for parameter in model.parameters())
+    if isinstance(cfg, TuningConfig | DistillConfig) and cfg.adapt.method != "full" and untouched:
         begin_adapting(cfg, model)
     model = model.to(precision.device)
     model.checkpointing = cfg.checkpointing
