@@ -30,7 +30,17 @@ TUNING = {
     "verifier": "",
     # A task whose rewards a hardly trained model gets too. Three updates from the same replies, two of them a step:
     # most saved states fall between them.
+    "classify": "--texts 200",
+    "finetune": "--corpus world/sums:400",
     "grpo": "--task summaries --source world:60 --held-out-questions 4 --group 4 --updates 3 --max-tokens 40",
+}
+# What follows `linnet RECIPE` of those that make a network of their own.
+TINY = "--model.num-layers 1 --model.hidden-size 32 --model.num-heads 2 --model.dropout 0.1"
+ALONE = {
+    "pretrain": PRETRAIN,
+    "seq2seq": f"--data sorting:300 {TINY} --written 20 --label-smoothing 0.1",
+    "summarize": f"--data world/dialogues:100 --vocab-size 400 {TINY} --written 5",
+    "mlm": f"--tokenizer characters --model.context-length 32 {TINY}",
 }
 
 
@@ -59,9 +69,9 @@ class Training:
 def prepare(folder: Path, recipe: str, steps: int, save_every: int, extra: str = "") -> Training:
     """Make what the recipe starts from: a small text, or a small pretrained model."""
     tail = f"--steps {steps} --save-every {save_every} {extra}".split()
-    if recipe == "pretrain":
-        corpus = write_corpus(folder)
-        return Training(["pretrain", *f"{PRETRAIN} {COMMON}".split(), *tail, "--corpus", str(corpus)])
+    if recipe in ALONE:
+        corpus = ["--corpus", str(write_corpus(folder))] if recipe in ("pretrain", "mlm") else []
+        return Training([recipe, *f"{ALONE[recipe]} {COMMON}".split(), *tail, *corpus])
     parent = folder / "parent"
     words = [sys.executable, "-m", "linnet", "pretrain", *f"{PARENT} {COMMON}".split(), "--out", str(parent)]
     subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
@@ -144,7 +154,7 @@ def killed_runs(
 def main(arguments: list[str]) -> None:
     """Deal the kills and print what came of them; exits with 1 when any run came out otherwise."""
     parser = argparse.ArgumentParser(prog="python -m bench kill", description=__doc__)
-    parser.add_argument("--recipe", choices=["pretrain", *TUNING], default="pretrain")
+    parser.add_argument("--recipe", choices=[*ALONE, *TUNING], default="pretrain")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--save-every", type=int, default=3)

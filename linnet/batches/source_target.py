@@ -97,7 +97,8 @@ def source_target_batch(items: Sequence[SourceTarget], pad_id: int, start_id: in
 def as_rows(batch: SourceTargetBatch) -> Batch:
     """Return sources and targets as rows of one text each, in which the target is learned.
 
-    For eyes and instruments that know no second side (the X-ray): a row is the source, the start token, the target.
+    For eyes and instruments that know no second side (the X-ray): a row is the source, the start token (where it is
+    not the end of the source at the same time) and the target.
     """
     examples = []
     for source, size, ids, targets in zip(
@@ -105,7 +106,7 @@ def as_rows(batch: SourceTargetBatch) -> Batch:
         strict=True,
     ):  # fmt: skip
         learned = [target for target in targets if target != IGNORE]
-        before = [*source[:size], ids[0]]
+        before = [*source[:size], ids[0]] if source[size - 1] != ids[0] else source[:size]
         examples.append(([*before, *learned], [False] * len(before) + [True] * len(learned)))
     return pad(examples, 0, mark=True)
 

@@ -9,7 +9,12 @@ from linnet.adapt.config import AdaptConfig
 from linnet.core.config import Config, Positional, Unlisted
 from linnet.core.errors import BadInput
 from linnet.core.layers import option
-from linnet.train.config import DPOConfig, PretrainConfig, SftConfig, VerifierConfig
+from linnet.train.config import DPOConfig, PretrainConfig, SftConfig, TrainingConfig, VerifierConfig
+from linnet.train.row_config import ClassifyConfig, FinetuneConfig, MlmConfig, Seq2SeqConfig, SummarizeConfig
+
+Recipe = Literal[
+    "pretrain", "sft", "dpo", "verifier", "finetune", "seq2seq", "summarize", "mlm", "classify"
+]  # fmt: skip
 
 
 class XrayConfig(PretrainConfig):
@@ -18,14 +23,14 @@ class XrayConfig(PretrainConfig):
     What no row depends on is no option, but a run's config may have it.
     """
 
-    recipe: Annotated[Literal["pretrain", "sft", "dpo", "verifier"], Positional()] = "pretrain"
+    recipe: Annotated[Recipe, Positional()] = "pretrain"
     """Whose rows to look into; all its options are taken, and `--config RUN` takes those of a run."""
     parent: Annotated[Path | None, Positional()] = None
-    """For sft, dpo and verifier: run folder of the model to start from."""
+    """Run folder of the model to start from; seq2seq, summarize, mlm and classify can do without."""
     adapt: Annotated[AdaptConfig, Unlisted()] = AdaptConfig()
-    """For sft, dpo and verifier: no matter for the rows."""
+    """As the recipe takes it; no matter for the rows."""
     data: str = "world"
-    """For sft: conversations, as `linnet sft` takes them."""
+    """For sft, seq2seq, summarize and classify: as the recipe takes it."""
     samples: Annotated[int, Unlisted()] = 6
     """For sft: as `linnet sft` takes it; nothing is sampled here."""
     pairs: str = "world:8000"
@@ -66,6 +71,22 @@ class XrayConfig(PretrainConfig):
     """For verifier: as `linnet verifier` takes it."""
     calculator: Annotated[bool, Unlisted()] = False
     """For verifier: as `linnet verifier` takes it."""
+    source_column: str = "source"
+    """For seq2seq and summarize: as the recipe takes it."""
+    target_column: str = "target"
+    """For seq2seq and summarize: as the recipe takes it."""
+    written: Annotated[int, Unlisted()] = 500
+    """For seq2seq and summarize: as the recipe takes it; nothing is written here."""
+    mask_share: float = 0.15
+    """For mlm: as `linnet mlm` takes it."""
+    text_column: str = "text"
+    """For classify: as `linnet classify` takes it, and as the three after it."""
+    label_column: str = "label"
+    """For classify."""
+    texts: int = 4000
+    """For classify."""
+    pooling: Annotated[str, Unlisted()] = "auto"
+    """For classify; no row depends on it."""
     rows: int = Field(default=6, ge=1, le=1000)
     """Rows on the page, from the first on; with them, the first row with each mistake."""
     most_rows: int = Field(default=20_000, ge=1)
@@ -76,15 +97,24 @@ class XrayConfig(PretrainConfig):
     """Print the counts and warnings as JSON."""
 
 
-Tuning = SftConfig | DPOConfig | VerifierConfig
-TUNINGS: dict[str, type[Tuning]] = {"sft": SftConfig, "dpo": DPOConfig, "verifier": VerifierConfig}
+TUNINGS: dict[str, type[TrainingConfig]] = {
+    "sft": SftConfig,
+    "dpo": DPOConfig,
+    "verifier": VerifierConfig,
+    "finetune": FinetuneConfig,
+    "seq2seq": Seq2SeqConfig,
+    "summarize": SummarizeConfig,
+    "mlm": MlmConfig,
+    "classify": ClassifyConfig,
+}
+FROM_NOTHING = ("seq2seq", "summarize", "mlm", "classify")  # they can make a network of their own
 OWN = {"recipe", "rows", "most_rows", "page", "json_output"}
 
 
-def tuning_choices(cfg: XrayConfig) -> Tuning:
+def tuning_choices(cfg: XrayConfig) -> TrainingConfig:
     """Return what was chosen as the recipe would have it, with its own defaults; raises BadInput for more."""
     kind, recipe = TUNINGS[cfg.recipe], cfg.recipe
-    if cfg.parent is None:
+    if cfg.parent is None and recipe not in FROM_NOTHING:
         raise BadInput(f"name the model that is to be tuned: linnet xray {recipe} RUN")
     untouched = {
         name for name, default in PretrainConfig() if isinstance(default, Config) and getattr(cfg, name) == default

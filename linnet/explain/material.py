@@ -17,7 +17,7 @@ from linnet.infer.judged_answers import read_judged
 from linnet.infer.own_pairs import FILES as OWN_PAIRS
 from linnet.text.chat import chats
 from linnet.text.tokenizer import Tokenizer
-from linnet.train.config import DPOConfig, PretrainConfig, SftConfig, VerifierConfig
+from linnet.train.config import DPOConfig, PretrainConfig, SftConfig, TrainingConfig, VerifierConfig
 from linnet.train.pairing import read_pair_sets
 from linnet.train.pretraining import drawn_once, read_corpus, with_tokenizer
 from linnet.train.tuning import read_talks
@@ -37,15 +37,20 @@ class Material:
     facts: tuple[tuple[str, str], ...] = ()
     numbers: dict[str, int] = field(default_factory=dict)
     lengths: tuple[str, str, Counter[int] | None] | None = None
+    ends: bool = True
+    """Whether what is learned is text that ends, with a stop token: hidden tokens and labels do not."""
 
 
-def material_of(cfg: PretrainConfig | SftConfig | DPOConfig | VerifierConfig) -> Material:
+def material_of(cfg: TrainingConfig) -> Material:
     """Return what the recipe of these choices reads."""
     if isinstance(cfg, VerifierConfig):
         return judged_material(cfg)
     if isinstance(cfg, DPOConfig):
         return pair_material(cfg)
-    return tuning_material(cfg) if isinstance(cfg, SftConfig) else pretraining_material(cfg)
+    if isinstance(cfg, SftConfig):
+        return tuning_material(cfg)
+    assert isinstance(cfg, PretrainConfig)
+    return pretraining_material(cfg)
 
 
 def pretraining_material(cfg: PretrainConfig) -> Material:

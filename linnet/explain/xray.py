@@ -76,8 +76,9 @@ class SampleRow:
 class Xray:
     """Counts over the rows seen so far; `see` takes them batch by batch, in bounded memory."""
 
-    def __init__(self, tokenizer: Tokenizer, shown: int = 6):
-        self.tokenizer, self.shown = tokenizer, shown
+    def __init__(self, tokenizer: Tokenizer, shown: int = 6, ends: bool = True):
+        """Count for a tokenizer; `ends` says whether what is learned is text that ends: hidden tokens do not."""
+        self.tokenizer, self.shown, self.ends = tokenizer, shown, ends
         self.counts: Counter[str] = Counter()
         self.samples: list[SampleRow] = []
         self.lengths: Counter[int] = Counter()  # tokens of stretches, or of rows that say nothing of documents
@@ -100,6 +101,8 @@ class Xray:
         # Windows of one long text begin and end anywhere: where they end says nothing.
         apart = np.full(len(ids), True) if batch.documents is not None else (real & ~learned).any(axis=1)
         found["cut_short"] &= apart[:, None]
+        for name in ("cut_short", "stops_not_learned"):
+            found[name] &= self.ends
         each_row = {name: mark.sum(axis=1) for name, mark in found.items()}
         each_row["duplicate_rows"] = np.array([self._rows.again(row) for row in zip(ids, targets, strict=True)])
         each_row |= self._each_stretch(ids, targets, documents, batch.documents is not None)
@@ -190,7 +193,7 @@ class Xray:
         numbers, said = self.numbers(), []
         if not numbers["learned"]:
             said.append("Nothing would be learned: no token of this set is a target.")
-        elif not numbers["stops_learned"]:
+        elif self.ends and not numbers["stops_learned"]:
             said.append("No stop token is ever learned: a model trained on this does not end its texts by itself.")
         for name, (one, many, so) in TROUBLES.items():
             if numbers[name]:
@@ -249,9 +252,9 @@ class Seen:
         return found
 
 
-def examine(batches: Iterable[Batch], tokenizer: Tokenizer, most_rows: int, shown: int = 6) -> Xray:
+def examine(batches: Iterable[Batch], tokenizer: Tokenizer, most_rows: int, shown: int = 6, ends: bool = True) -> Xray:
     """Return the X-ray of the first `most_rows` rows; raises BadInput when there are none."""
-    xray = Xray(tokenizer, shown)
+    xray = Xray(tokenizer, shown, ends)
     for batch in batches:
         xray.see(batch.rows(slice(most_rows - xray.counts["rows"])))
         if xray.counts["rows"] >= most_rows:

@@ -24,7 +24,7 @@ from linnet.train.config import TrainingConfig
 from linnet.train.objectives import Loss, Objective, source_to_target
 
 SOURCE_TOKENS = 7  # of the one source that the decoder is read over
-PAIRS = (("abc", "cba"), ("a", "bb"), ("b c", "c b a"))
+PAIRS = (("abc", "cba"), ("a", "bb"), ("bc", "cba"))
 
 
 def two_sided_subject(

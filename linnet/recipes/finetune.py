@@ -3,7 +3,6 @@
 from functools import partial
 from pathlib import Path
 
-from linnet.train.config import PretrainConfig
 from linnet.train.row_config import FinetuneConfig
 
 
@@ -17,6 +16,7 @@ def main(cfg: FinetuneConfig) -> Path:
     from linnet.prove.before_training import prove_before_training
     from linnet.text.chat import chats
     from linnet.train.early_stop import EarlyStop
+    from linnet.train.finetuning import as_pretraining
     from linnet.train.objectives import next_token_objective
     from linnet.train.pretraining import read_corpus
     from linnet.train.session import Best, Pace, already_done, set_up, training
@@ -81,10 +81,3 @@ def main(cfg: FinetuneConfig) -> Path:
             held_out_protocol=last.protocol(context),
         )
     return cfg.out
-
-
-def as_pretraining(cfg: FinetuneConfig, context: int) -> PretrainConfig:
-    """Return the choices of `linnet pretrain` that read the same text in rows of so many tokens."""
-    values = {name: getattr(cfg, name) for name in PretrainConfig.model_fields if name in type(cfg).model_fields}
-    model = PretrainConfig().model.but(context_length=context)
-    return PretrainConfig(**values, model=model)

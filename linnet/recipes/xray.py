@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 def main(cfg: XrayConfig) -> dict[str, Any] | None:
     """Write the page and return the counts; raises BadInput when nothing would be learned."""
     from linnet.core.console import logger
-    from linnet.explain.material import material_of
+    from linnet.explain.row_material import rows_of_recipe
     from linnet.explain.xray import examine
 
-    material = material_of(cfg if cfg.recipe == "pretrain" else tuning_choices(cfg))
-    xray = examine(material.batches, material.tokenizer, cfg.most_rows, cfg.rows)
+    material = rows_of_recipe(cfg if cfg.recipe == "pretrain" else tuning_choices(cfg))
+    xray = examine(material.batches, material.tokenizer, cfg.most_rows, cfg.rows, material.ends)
     page = write_xray_page(cfg, xray, material)
     warnings = xray.warnings()
     for sentence in warnings:

@@ -11,6 +11,7 @@ from linnet.batches.packing import PackedRows
 from linnet.batches.prepare import Prepared, Source, prepare
 from linnet.batches.vocabulary import tokenizer_for
 from linnet.batches.windows import Windows
+from linnet.core.errors import BadInput
 from linnet.model.decoder import Decoder
 from linnet.text.tokenizer import Tokenizer
 from linnet.train.config import PretrainConfig, TrainingConfig
@@ -39,7 +40,12 @@ def read_corpus(cfg: PretrainConfig, tokenizer: Tokenizer) -> tuple[Prepared, Wi
 
 
 def begin(cfg: PretrainConfig, batches: Windows | PackedRows, precision: Precision) -> TrainState:
-    """Return network, optimizer and batches as they are before the first step."""
+    """Return network, optimizer and batches as they are before the first step; raises BadInput for no decoder."""
+    if cfg.model.kind != "decoder" or cfg.model.output_size is not None:
+        raise BadInput(
+            f"--model.kind {cfg.model.kind}: this trains a decoder that writes; an encoder learns by linnet mlm, an "
+            "encoder_decoder by linnet seq2seq, a head for classes by linnet classify"
+        )
     model = Decoder(cfg.model, torch.Generator().manual_seed(cfg.seed)).to(precision.device)
     model.checkpointing = cfg.checkpointing
     source = OneBatch(batches) if cfg.overfit_one_batch else batches
