@@ -29,8 +29,8 @@ def adapt(
     """Operate on the network in place so that only what the method names learns, and return it.
 
     What it had of adapters and packed weights becomes full weights first; virtual tokens stay, frozen. `whole` names
-    modules that learn with all their weights besides, such as a new head. `seed` draws what begins at random.
-    Raises BadInput for targets that are not there, and for what a method cannot do with this network.
+    modules that learn with all their weights besides, as far as they are there: a new head. `seed` draws what begins
+    at random. Raises BadInput for targets that are not there, and for what a method cannot do with this network.
     """
     model = fold(model)
     if config.method == "full":
@@ -47,8 +47,10 @@ def adapt(
         if config.method == "qlora":
             pack(model, config)
         add_detours(model, config, draw)
+    modules = dict(model.named_modules())
     for name in whole:
-        model.get_submodule(name).requires_grad_(True)
+        if name in modules:
+            modules[name].requires_grad_(True)
     return model
 
 
@@ -69,6 +71,13 @@ def fold(model: N) -> N:
             plain = module.folded() if isinstance(module, Detoured) else module.unpacked()
             setattr(model.get_submodule(room), last, plain.train(module.training))
     return model
+
+
+def plain(model: N) -> N:
+    """Return the network as one of plain layers alone; raises BadInput for virtual tokens, which are no weights."""
+    if isinstance(model, Decoder) and model.prefix is not None:
+        raise BadInput("virtual tokens are no weights and cannot be merged into any; choose lora to have a plain model")
+    return fold(model)
 
 
 def start_of(model: N) -> N:

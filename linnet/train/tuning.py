@@ -3,10 +3,12 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 from torch import nn
 
+from linnet.adapt.config import AdaptConfig
 from linnet.adapt.surgery import adapt, counts
 from linnet.batches.conversations import Conversations, Fitted, fit
 from linnet.core.console import logger
@@ -71,17 +73,34 @@ def read_talks(data: str, held_out: float, tokenizer: Tokenizer, batch_size: int
     return Talks(mixture, fitted, measured, train, out)
 
 
-def begin_adapting(
-    cfg: TuningConfig | DistillConfig, model: N, tokenizer: Tokenizer | None = None, whole: Sequence[str] = ()
-) -> N:
+class Asks(Protocol):
+    """A recipe's choices, as far as surgery goes."""
+
+    @property
+    def adapt(self) -> AdaptConfig:
+        """Return what of the model learns."""
+        ...
+
+    @property
+    def parent(self) -> Path | None:
+        """Return where the model comes from."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Return the seed."""
+        ...
+
+
+def begin_adapting(cfg: Asks, model: N, tokenizer: Tokenizer | None = None, whole: Sequence[str] = ()) -> N:
     """Operate on a loaded network as --adapt asks, so that the rest of the recipe need not know, and return it.
 
     Called first thing after loading; `whole` names modules that learn with all their weights besides (a new head).
-    Raises BadInput for targets that are not there, and for a student that is new.
+    Raises BadInput for targets that are not there, and for a network that is new.
     """
     adapted = cfg.adapt.method != "full"
     if adapted and cfg.parent is None:
-        raise BadInput(f"--adapt.method {cfg.adapt.method}: a new student has nothing to keep; give one by --parent")
+        raise BadInput(f"--adapt.method {cfg.adapt.method}: a new network has nothing to keep; give one by --parent")
     adapt(model, cfg.adapt, tokenizer, cfg.seed, whole)
     if adapted:
         learn, total = counts(model).values()
