@@ -176,7 +176,7 @@ def life_scores(at: dict[str, Path], task: str) -> list[Any]:
     """Return for each stage of a life its name, the questions of a task and the scores."""
     from linnet.evals.gains import of_replies, of_tries
     from linnet.evals.suite_run import replies_file
-    from linnet.infer.search import majority, weighted
+    from linnet.infer.search import checked, majority, weighted
 
     tries = at["search"] / "tries.jsonl"
     found = [(name, of_replies(file)) for name, file in replies_of(at, task).items()]
@@ -184,5 +184,6 @@ def life_scores(at: dict[str, Path], task: str) -> list[Any]:
     if "verifier" in at:
         found.append(("verifier's vote", of_tries(tries, weighted)))
     if "calculator" in at:
+        found.append(("checked vote", of_tries(tries, checked)))
         found.append(("calculator", of_replies(replies_file(at["calculator"], "dpo", task))))
     return found

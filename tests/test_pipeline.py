@@ -108,7 +108,7 @@ def test_a_life_with_nothing_right_goes_on_without_a_judge(tmp_path, monkeypatch
     assert "verifier: left out" in said
     assert list(finished_stages(tmp_path / "run")) == [name for name in STAGES if name != "verifier"]
     rows = [name for name, _ in life_scores(finished_stages(tmp_path / "run"), "sums")]
-    assert rows == ["base", "SFT", "DPO", "majority vote", "calculator"]
+    assert rows == ["base", "SFT", "DPO", "majority vote", "checked vote", "calculator"]
     page = (tmp_path / "run" / "index.html").read_text()
     assert "calculator" in page
     assert "AUROC" not in page

@@ -32,7 +32,7 @@ def of_tries(file: Path, rule: Rule) -> Scores:
     """
     found: dict[str, float] = {}
     for question, group in groupby(rows(file), key=lambda row: row["question"]):
-        tries = [Try(row["said"], row["is_correct"], row["tokens"], row["score"]) for row in group]
+        tries = [Try(row["said"], row["is_correct"], row["tokens"], row["score"], row["sound"]) for row in group]
         found.setdefault(question, float(tries[rule(tries)].right))
     return list(found), np.array(list(found.values()))
 

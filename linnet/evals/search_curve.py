@@ -9,7 +9,7 @@ import numpy as np
 
 from linnet.infer.candidates import Candidate
 from linnet.infer.judged_answers import COLUMNS
-from linnet.infer.search import RULES, Rule, Try, first, needed
+from linnet.infer.search import RULES, SCORED, Rule, Try, first, needed
 from linnet.metrics import bootstrap_interval, compare_paired, pass_at_n
 from linnet.tasks.task import Example
 
@@ -75,9 +75,12 @@ def points_of(
 ) -> dict[str, list[Point]]:
     """Return the points of every rule at every size, pass@n, and, with thresholds, of resampling where unsure.
 
-    Without a verifier (no thresholds) there is only the majority.
+    Without a verifier (no thresholds) there is no rule that asks for scores; where every try calculates rightly there
+    is nothing to check.
     """
-    rules = RULES if thresholds else {"majority": RULES["majority"]}
+    unsound = any(not one.sound for tries in problems for one in tries)
+    left_out = (set() if thresholds else SCORED) | (set() if unsound else {"checked vote"})
+    rules = {name: rule for name, rule in RULES.items() if name not in left_out}
     found = {name: [point(problems, size, rule, seed) for size in sizes] for name, rule in rules.items()}
     found[CEILING] = [ceiling(problems, size, seed) for size in sizes]
     if thresholds:
@@ -126,6 +129,7 @@ def rows_of(
             "said": one.said,
             "score": one.score,
             "tokens": one.tokens,
+            "sound": one.sound,
         }
         for example, group, tries in zip(examples, replies, problems, strict=True)
         for reply, one in zip(group, tries, strict=True)

@@ -19,12 +19,16 @@ SAMPLED_AT_ONCE = 256  # rows that are written at once: tries of one problem sha
 
 @dataclass(frozen=True)
 class Try:
-    """An answer to a problem as it was read ("" for none), whether it is right, its score, and the tokens written."""
+    """An answer to a problem as it was read ("" for none), whether it is right, its score, and the tokens written.
+
+    `sound` says that each calculation in it gives what it says, as far as a calculator can tell.
+    """
 
     said: str
     right: bool
     tokens: int
     score: float = 0.5
+    sound: bool = True
 
 
 Rule = Callable[[Sequence[Try]], int]  # tries -> the place of the chosen one
@@ -40,6 +44,16 @@ def majority(tries: Sequence[Try]) -> int:
     return _voted(tries, [1.0] * len(tries))
 
 
+def checked(tries: Sequence[Try]) -> int:
+    """Choose the answer that is said most often among tries that calculate rightly; among all where none does.
+
+    A calculator knows no answers: it only throws out what contradicts itself (as programs check themselves in Gou et
+    al. 2023, arXiv 2305.11738).
+    """
+    sound = [place for place, one in enumerate(tries) if one.said and one.sound]
+    return sound[majority([tries[place] for place in sound])] if sound else majority(tries)
+
+
 def best(tries: Sequence[Try]) -> int:
     """Choose the try with the highest score (best of n by a verifier, Cobbe et al. 2021, arXiv 2110.14168)."""
     return max(_readable(tries), key=lambda place: tries[place].score)
@@ -50,7 +64,10 @@ def weighted(tries: Sequence[Try]) -> int:
     return _voted(tries, [one.score for one in tries])
 
 
-RULES: dict[str, Rule] = {"majority": majority, "best of n": best, "weighted vote": weighted}
+RULES: dict[str, Rule] = {
+    "majority": majority, "checked vote": checked, "best of n": best, "weighted vote": weighted
+}  # fmt: skip
+SCORED = {"best of n", "weighted vote"}  # ask for a verifier
 
 
 def surest(tries: Sequence[Try]) -> float:
@@ -121,24 +138,26 @@ class Asker:
         for place, group in zip(problems, found, strict=True):
             self.replies[place] += group
         scores = iter(self._scores(asked, found))
-        return [[_try(one, next(scores)) for one in group] for group in found]
+        return [[self._try(one, next(scores)) for one in group] for group in found]
 
     def greedy(self) -> "Asker":
         """Return one who asks the same without dice: what the model says when nothing is searched."""
         sampling = self.sampling.but(temperature=0)
         return Asker(self.model, self.tokenizer, self.task, self.examples, sampling, self.verifier)
 
+    def _try(self, one: Candidate, score: float) -> Try:
+        """Return a reply as a try; what does not come to an end says nothing."""
+        flawed = self.task.flawed
+        sound = flawed is None or not flawed(one.text)
+        return Try(
+            one.grade.said if one.finished else "", one.finished and one.grade.correct, len(one.ids), score, sound
+        )
+
     def _scores(self, asked: Sequence[Example], found: Sequence[Sequence[Candidate]]) -> list[float]:
         pairs = [
             (example.question, one.text.strip()) for example, group in zip(asked, found, strict=True) for one in group
         ]
         return [0.5] * len(pairs) if self.verifier is None else self.verifier.scores(pairs, SAMPLED_AT_ONCE)
-
-
-def _try(one: Candidate, score: float) -> Try:
-    """Return a reply as a try; what does not come to an end says nothing."""
-    right = one.finished and one.grade.correct
-    return Try(one.grade.said if one.finished else "", right, len(one.ids), score)
 
 
 def _readable(tries: Sequence[Try]) -> list[int]:

@@ -7,7 +7,7 @@ import pytest
 
 from linnet.core.errors import BadInput
 from linnet.evals.gains import gains, of_replies, of_tries
-from linnet.infer.search import best, majority
+from linnet.infer.search import best, checked, majority
 
 QUESTIONS = [f"question {number}" for number in range(100)]
 
@@ -57,8 +57,10 @@ def test_scores_are_read_from_files(tmp_path):
         ("a", "4", False, 1.0),
     ]
     columns = ("question", "said", "is_correct", "score")
-    tries.write_text("".join(json.dumps({**dict(zip(columns, row, strict=True)), "tokens": 3}) + "\n" for row in said))
+    rows = [{**dict(zip(columns, row, strict=True)), "tokens": 3, "sound": row[1] != "5"} for row in said]
+    tries.write_text("".join(json.dumps(row) + "\n" for row in rows))
     assert of_replies(replies)[0] == of_tries(tries, majority)[0] == ["a", "b"]
     assert of_replies(replies)[1].tolist() == [1, 0]
     assert of_tries(tries, majority)[1].tolist() == [1, 1]
     assert of_tries(tries, best)[1].tolist() == [0, 1]
+    assert of_tries(tries, checked)[1].tolist() == [0, 1]

@@ -1,6 +1,7 @@
 """Accuracy against compute on tries whose chances are known: dealt hands, the ceiling, gates and gains."""
 
 import json
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -56,6 +57,16 @@ def test_more_tries_help_by_votes_and_by_a_judge_that_knows():
     assert many.right > found["weighted vote"][1].right
 
 
+def test_rules_that_ask_for_what_is_not_there_are_left_out():
+    tries = made(20, 4, 0.5, 1)
+    assert list(points_of(tries, (4,))) == ["majority", "pass@n"]
+    assert "checked vote" not in points_of(tries, (4,), (0.5,))
+    unsound = [[replace(one, sound=one.right) for one in each] for each in tries]
+    found = points_of(unsound, (4,))
+    assert list(found) == ["majority", "checked vote", "pass@n"]
+    assert found["checked vote"][0].right == pytest.approx(np.mean([any(one.right for one in each) for each in tries]))
+
+
 def test_gates_at_the_ends_are_one_try_and_all():
     tries = made(30, 8, 0.5, 1)
     assert gated_point(tries, 0.0, 8, best).right == chosen([each[:1] for each in tries], first).right
@@ -94,7 +105,15 @@ def test_every_try_is_a_row():
     reply = Candidate(" #### 7 ", (1, 2), Grade(1.0, "7"), True)
     rows = rows_of([Example("What?", "", "#### 7")], [[reply]], [[Try("7", True, 2, 0.75)]])
     assert rows == [
-        {"question": "What?", "solution": "#### 7", "is_correct": True, "said": "7", "score": 0.75, "tokens": 2}
+        {
+            "question": "What?",
+            "solution": "#### 7",
+            "is_correct": True,
+            "said": "7",
+            "score": 0.75,
+            "tokens": 2,
+            "sound": True,
+        }
     ]
     assert json.loads(json_lines(rows * 2).splitlines()[1]) == rows[0]
     assert weighted([Try("7", True, 2, 0.75)]) == 0

@@ -11,6 +11,7 @@ from linnet.infer.search import (
     Asker,
     Try,
     best,
+    checked,
     first,
     majority,
     needed,
@@ -49,8 +50,22 @@ def test_rules_on_hand_made_tries(said, scores, of_majority, of_best, of_weighte
     assert (majority(made), best(made), weighted(made), first(made)) == (of_majority, of_best, of_weighted, 0)
 
 
+def test_what_calculates_wrongly_has_no_vote_where_another_calculates_rightly():
+    made = [Try("3", False, 10, sound=False)] * 3 + [Try("5", False, 10), Try("7", True, 10), Try("7", True, 10)]
+    assert (majority(made), checked(made)) == (0, 4)
+    assert checked(made[:3]) == 0
+    assert checked([Try("", False, 10), *made[:2]]) == 1  # a try that says nothing is no better than a flawed one
+
+
 some_tries = st.lists(
-    st.builds(Try, st.sampled_from(["", "1", "2", "3"]), st.booleans(), st.integers(1, 50), st.floats(0.01, 0.99)),
+    st.builds(
+        Try,
+        st.sampled_from(["", "1", "2", "3"]),
+        st.booleans(),
+        st.integers(1, 50),
+        st.floats(0.01, 0.99),
+        st.booleans(),
+    ),
     min_size=1,
     max_size=12,
 )
@@ -62,7 +77,9 @@ def test_every_rule_chooses_a_readable_try_if_there_is_one_and_of_its_answer_the
     for name, rule in RULES.items():
         place = rule(made)
         assert bool(made[place].said) == any(one.said for one in made)
-        if name != "best of n":
+        if name == "checked vote":
+            assert made[place].sound or not any(one.said and one.sound for one in made)
+        elif name != "best of n":
             assert [one.said for one in made].index(made[place].said) == place
     equal = [Try(one.said, one.right, one.tokens, 0.5) for one in made]
     assert weighted(equal) == majority(equal)
