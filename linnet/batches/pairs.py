@@ -20,17 +20,21 @@ from linnet.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class Pair:
-    """Two answers to what was said before; `reason` says why the second is worse, where that is known."""
+    """Two answers to what was said before; `reason` says why the second is worse, where that is known.
+
+    Answers that are `unfinished` break off where they part: that they end there is not learned.
+    """
 
     prompt: tuple[Message, ...]
     chosen: str
     rejected: str
     reason: str = ""
+    unfinished: bool = False
 
 
 @dataclass(frozen=True)
 class PairIds:
-    """A pair as ids: what the model reads, and the two answers with the token that stops each."""
+    """A pair as ids: what the model reads, and the two answers, with the token that stops each if they are whole."""
 
     prompt: tuple[int, ...]
     chosen: tuple[int, ...]
@@ -109,7 +113,8 @@ def encode(pairs: Iterable[Pair | None], tokenizer: Tokenizer, context: int) -> 
 def pair_ids(pair: Pair, tokenizer: Tokenizer) -> PairIds:
     """Return a pair in the chat format; only the two last answers are answers, earlier turns are prompt."""
     prompt = render(tokenizer, pair.prompt, reply=True).ids
-    chosen, rejected = (tuple(reply_ids(tokenizer, pair.prompt, said)) for said in (pair.chosen, pair.rejected))
+    answers = (reply_ids(tokenizer, pair.prompt, said) for said in (pair.chosen, pair.rejected))
+    chosen, rejected = (tuple(ids[:-1] if pair.unfinished else ids) for ids in answers)
     return PairIds(tuple(prompt), chosen, rejected, pair.reason)
 
 

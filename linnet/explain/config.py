@@ -37,6 +37,8 @@ class XrayConfig(PretrainConfig):
     """For dpo: pairs, as `linnet dpo` takes them."""
     pairs_from: str = ""
     """For dpo: as `linnet dpo` takes it; the pairs are read from its run folder."""
+    pairs_by: Annotated[str, Unlisted()] = "answers"
+    """For dpo: as `linnet dpo` takes it; no replies are made here."""
     replies: Annotated[int, Unlisted()] = 8
     """For dpo: as `linnet dpo` takes it; no replies are made here."""
     held_out_pairs: int = 500

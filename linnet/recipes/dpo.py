@@ -101,7 +101,7 @@ def sources_of(cfg: DPOConfig, model: "Decoder", tokenizer: "Tokenizer") -> dict
     sources = {} if cfg.pairs == "none" else {cfg.pairs: cfg.split}
     if cfg.pairs_from:
         try:
-            own = make_own_pairs(cfg.out, model, tokenizer, cfg.pairs_from, cfg.replies, cfg.seed)
+            own = make_own_pairs(cfg.out, model, tokenizer, cfg.pairs_from, cfg.replies, cfg.seed, cfg.pairs_by)
         except NothingToLearn as error:
             if not sources:
                 raise

@@ -61,7 +61,7 @@ class Task:
     the small world with the same columns; where it has none, `borrows` makes some of another kind. `hub` is the data
     set that it stands for, `split` where scores on that are published. `gather` makes the rows that are examples out
     of those of the data set, where these are smaller. `flawed` says of a reply, also of a right one, that a step on its
-    way is wrong: nothing to learn from.
+    way is wrong: nothing to learn from. `mended` gives a reply up to its first wrong step, and the same put right.
     """
 
     name: str
@@ -78,6 +78,7 @@ class Task:
     gather: Callable[[Iterator[Row]], Iterator[Row]] | None = None
     borrows: Twin | None = None
     flawed: Callable[[str], bool] | None = None
+    mended: Callable[[str], tuple[str, str] | None] | None = None
 
     def examples(self, rows: Iterable[Row]) -> Iterator[Example]:
         """Yield an example for each row; raises BadInput that names the number of a row with a value of no use."""

@@ -173,7 +173,9 @@ class DPOConfig(TuningConfig):
     """Pairs to learn from: `world[:COUNT[:SEED]]`, rows of prompt, chosen and rejected, or `none`."""
     pairs_from: str = ""
     """Make pairs of the model's own right and wrong replies to a task of the small world: `TASK:COUNT[:SEED]`."""
-    replies: int = Field(default=8, ge=2, le=256)
+    pairs_by: Literal["answers", "steps"] = "answers"
+    """How they are paired: a right and a wrong answer, or the first wrong step of a reply and the same put right."""
+    replies: int = Field(default=8, ge=1, le=256)
     """Replies to each question of --pairs-from."""
     split: str = "train"
     """Split of a data set."""

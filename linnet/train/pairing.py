@@ -31,7 +31,8 @@ def read_pairs(source: str | Path, split: str = "train", most: int | None = None
             raise BadInput(f"{source}, row {number:,}: {error}") from None
         reason = row.get("reason")
         parted = "prompt" not in row and (TURN.search(chosen) or TURN.search(rejected))
-        yield None if parted else Pair(tuple(prompt), chosen, rejected, reason if isinstance(reason, str) else "")
+        why = reason if isinstance(reason, str) else ""
+        yield None if parted else Pair(tuple(prompt), chosen, rejected, why, row.get("unfinished") is True)
 
 
 def read_pair_sets(

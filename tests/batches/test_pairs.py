@@ -37,6 +37,14 @@ def test_only_the_two_last_answers_are_answers(tokenizer):
     assert whole[: len(ids.prompt) + len(ids.chosen)] == [*ids.prompt, *ids.chosen]
 
 
+def test_unfinished_answers_do_not_teach_to_stop(tokenizer):
+    whole, broken = (pair_ids(Pair(TALK, "a cat", "a c", unfinished=cut), tokenizer) for cut in (False, True))
+    stop = stop_id(tokenizer)
+    assert (broken.chosen, broken.rejected) == (whole.chosen[:-1], whole.rejected[:-1])
+    assert stop not in (*broken.chosen, *broken.rejected)
+    assert tokenizer.decode(broken.chosen) == "a cat"
+
+
 def test_a_batch_learns_the_answers_and_nothing_else():
     items = some(3)
     batch = pair_batch(items, pad_id=9, reference=torch.tensor([[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]]))

@@ -7,7 +7,7 @@ import pytest
 from linnet.core.errors import BadInput, NothingToLearn
 from linnet.infer import own_pairs as module
 from linnet.infer.candidates import Candidate
-from linnet.infer.own_pairs import make_own_pairs, own_pairs
+from linnet.infer.own_pairs import make_own_pairs, mended_pairs, own_pairs
 from linnet.tasks import find
 from linnet.tasks.task import Example, Grade
 from linnet.text.tokenizer import Tokenizer
@@ -42,6 +42,22 @@ def test_a_right_answer_by_a_wrong_step_is_no_example_to_follow():
     groups = [[reply(wrong_step, True), reply(right_step, True), reply("#### 2", False), reply("#### 3", False)]]
     assert [row["chosen"] for row in own_pairs(ASKED[:1], groups, 5, find("sums").flawed)] == [right_step]
     assert len(list(own_pairs(ASKED[:1], groups, 5))) == 2
+
+
+def test_a_wrong_step_is_paired_with_the_same_put_right_also_where_the_answer_is_right():
+    slip, other = "7-3 = <<7-3=5>>5, 32+5 = <<32+5=36>>36\n#### 36", "7-3 = <<7-3=2>>2\n#### 2"
+    groups = [
+        [reply(slip, True), reply("7-3 = <<7-3=4>>4\n#### 4", False), reply(slip, False), reply(other, False)],
+        [reply("no sum at all", False)],
+    ]
+    mended = find("sums").mended
+    rows = list(mended_pairs(ASKED[:2], groups, mended, most=5))
+    assert [(row["rejected"], row["chosen"]) for row in rows] == [
+        ("7-3 = <<7-3=5", "7-3 = <<7-3=4>>4"),
+        ("7-3 = <<7-3=2", "7-3 = <<7-3=4>>4"),
+    ]
+    assert all(row["unfinished"] is True and row["prompt"] == "1+1?" for row in rows)
+    assert len(list(mended_pairs(ASKED[:2], groups, mended, most=1))) == 1
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +99,16 @@ def test_a_model_that_gets_nothing_right_is_one_line(tokenizer, tmp_path):
     with pytest.raises(NothingToLearn, match="of 6 replies 0 are right"):
         make_own_pairs(tmp_path, model, tokenizer, "sums:3", 2, seed=0)
     assert not list(tmp_path.iterdir())
+
+
+def test_steps_are_another_file_and_only_of_sums(tokenizer, tmp_path, monkeypatch):
+    graded_by_length(monkeypatch)
+    model = network(tokenizer.vocab_size, context_length=512)
+    with pytest.raises(NothingToLearn, match="wrong step"):
+        make_own_pairs(tmp_path, model, tokenizer, "sums:5", 4, seed=0, by="steps")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(BadInput, match="--pairs-by"):
+        make_own_pairs(tmp_path, model, tokenizer, "sentiment:5", 4, seed=0, by="steps")
 
 
 def test_a_seed_asks_other_questions(tokenizer, tmp_path, monkeypatch):

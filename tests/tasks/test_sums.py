@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from linnet.tasks import rows
-from linnet.tasks.sums import TASK, example, final_number, flexible, grade, mistake, steps, strict_match
+from linnet.tasks.sums import TASK, example, final_number, flawed, flexible, grade, mended, mistake, steps, strict_match
 
 ROW = {
     "question": "Tom has 3 bags of 4 figs and eats 2. How many are left?",
@@ -106,6 +106,35 @@ def test_the_measures_of_lm_eval(answer, reply, strict, loose):
     assert dict(grade(example({**ROW, "answer": answer}), reply).numbers) == {
         "strict_match": strict, "flexible_extract": loose,
     }  # fmt: skip
+
+
+MENDED = [
+    # the stage is wrong: what follows from it is not blamed
+    ("A 29+27 = 40+15 = <<29+27=55>>55 figs.", "A 29+27 = 40+15", "A 29+27 = 40+16 = <<29+27=56>>56"),
+    ("A 12-1 = 10-1 = <<12-1=9>>9", "A 12-1 = 10-1", "A 12-1 = 10+1 = <<12-1=11>>11"),
+    # the stage is right, the value is not
+    ("A 29+27 = 40+16 = <<29+27=46>>46", "A 29+27 = 40+16 = <<29+27=46", "A 29+27 = 40+16 = <<29+27=56>>56"),
+    # no stage; the first slip alone
+    ("7-5 = <<7-5=2>>2, 8+9 = <<8+9=15>>15, 1+1 = <<1+1=3>>3", "7-5 = <<7-5=2>>2, 8+9 = <<8+9=15",
+     "7-5 = <<7-5=2>>2, 8+9 = <<8+9=17>>17"),
+    ("48/2 is <<48/2=25>>25", "48/2 is <<48/2=25", "48/2 is <<48/2=24>>24"),
+    # what is said after a right note is wrong
+    ("8+9 = <<8+9=17>>16", "8+9 = <<8+9=17>>16", "8+9 = <<8+9=17>>17"),
+    ("3*13.5 = <<3*13.5=40>>40", "3*13.5 = <<3*13.5=40", "3*13.5 = <<3*13.5=40.5>>40.5"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("reply", "wrong", "right"), MENDED)
+def test_a_reply_is_put_right_at_its_first_wrong_number(reply, wrong, right):
+    assert mended(reply) == (wrong, right)
+    assert reply.startswith(wrong)
+    assert flawed(reply)
+    assert not flawed(right)
+
+
+@pytest.mark.parametrize("reply", ["#### 4", "2+2 = <<2+2=4>>4\n#### 5", "<<1/0=3>>3", "x = <<x+1=3>>3"])
+def test_there_is_nothing_to_put_right_without_a_slip(reply):
+    assert mended(reply) is None
 
 
 @pytest.mark.slow

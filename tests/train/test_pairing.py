@@ -48,7 +48,10 @@ def test_every_form_of_a_pair_is_read(tmp_path):
         [pair] = read_pairs(written(tmp_path, [row]))
         assert (pair.prompt[-1].content, pair.chosen, pair.rejected) == ("q", "good", "bad")
         assert pair.reason == row.get("reason", "")
+        assert not pair.unfinished
         assert [m.role for m in pair.prompt] == (["system", "user"] if row["chosen"] is said[0] else ["user"])
+    [pair] = read_pairs(written(tmp_path, [{**rows[0], "unfinished": True}]))
+    assert pair.unfinished
 
 
 def test_two_different_talks_are_no_pair(tmp_path):
