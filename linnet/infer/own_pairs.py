@@ -64,8 +64,8 @@ def make_own_pairs(
     if not rows:
         missed = "one with a wrong step" if by == "steps" else "both a right and a wrong one"
         raise NothingToLearn(
-            f"--pairs-from {asked}: of {asked_for:,} replies {right:,} are right, and no question got {missed}: nothing "
-            "to pair; ask more questions, or train on the task first"
+            f"--pairs-from {asked}: of {asked_for:,} replies {right:,} are right, and no question got {missed}: "
+            "nothing to pair; ask more questions, or train on the task first"
         )
     write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return path
