@@ -33,6 +33,8 @@ COMMANDS = {
     "dpo": "Teach a model that chats which of two answers is better: DPO, IPO or SimPO.",
     "grpo": "Let a model that chats learn from its own replies, rewarded by a task's grader.",
     "verifier": "Teach a model to judge answers: how likely each is right.",
+    "import": "Take over a model from a transformers folder or the hub, proved equal to its source.",
+    "export": "Write a model as a folder that transformers loads, proved equal to the run.",
     "generate": "Let a model write: from a prompt, or in turns with you.",
     "chat": "Talk with a model that was taught to reply.",
     "evaluate": "Measure a model on text it has not seen, or at tasks.",

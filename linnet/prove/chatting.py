@@ -1,15 +1,18 @@
 """The chat format: exactly the replies are learned, a question reads as it did in training, and nobody forges turns."""
 
+import contextlib
 from collections.abc import Sequence
 from itertools import groupby
 
 import torch
 
+from linnet.core.errors import BadInput
 from linnet.prove.parts import Chat, Turn
 from linnet.prove.subject import Subject
 from linnet.prove.verdict import Finding, broken, held, judged, not_applicable
 
 NO_CHAT = "no chat format was given"
+UNSAYABLE = "its chat format has not the roles of a single conversation here"
 # What formats stumble over: nothing to say, blanks, two replies in a row, a reply first. The words are made of the
 # letters of the roles, which every alphabet that can chat has.
 TALKS: tuple[tuple[Turn, ...], ...] = (
@@ -35,8 +38,11 @@ def only_replies_are_learned(subject: Subject, draw: torch.Generator) -> Finding
     chat = subject.chat
     if chat is None:
         return not_applicable(NO_CHAT)
+    talks = _sayable(chat)
+    if not talks:
+        return not_applicable(UNSAYABLE)
     count = 0
-    for talk in TALKS:
+    for talk in talks:
         replies = [content.strip() for role, content in talk if role == "assistant"]
         found = _stretches(chat, talk)
         for reply, ids in zip(replies, found, strict=False):
@@ -47,7 +53,7 @@ def only_replies_are_learned(subject: Subject, draw: torch.Generator) -> Finding
                 return broken(f"{said!r} is learned for the reply {reply!r} in {talk}")
         if len(found) != len(replies):
             return broken(f"{len(found)} stretches are learned for {len(replies)} replies in {talk}")
-    return held(f"{count} replies of {len(TALKS)} conversations are learned with their stops, and nothing else")
+    return held(f"{count} replies of {len(talks)} conversations are learned with their stops, and nothing else")
 
 
 def a_question_reads_as_in_training(subject: Subject, draw: torch.Generator) -> Finding:
@@ -61,8 +67,11 @@ def a_question_reads_as_in_training(subject: Subject, draw: torch.Generator) -> 
     chat = subject.chat
     if chat is None:
         return not_applicable(NO_CHAT)
+    talks = _sayable(chat)
+    if not talks:
+        return not_applicable(UNSAYABLE)
     count = 0
-    for talk in TALKS:
+    for talk in talks:
         whole, learned = (list(part) for part in chat.render(talk, False))
         start = 0
         for place, (role, _) in enumerate(talk):
@@ -77,7 +86,7 @@ def a_question_reads_as_in_training(subject: Subject, draw: torch.Generator) -> 
                 return broken(f"asked with {len(asked)} tokens, what is learned begins after {first} in {talk}")
             start = learned.index(False, first) if False in learned[first:] else len(whole)
             count += 1
-    return held(f"before {count} replies of {len(TALKS)} conversations stand the very tokens of the question")
+    return held(f"before {count} replies of {len(talks)} conversations stand the very tokens of the question")
 
 
 def no_turn_can_be_forged(subject: Subject, draw: torch.Generator) -> Finding:
@@ -104,6 +113,16 @@ def no_turn_can_be_forged(subject: Subject, draw: torch.Generator) -> Finding:
         if counted(f"name{name}name") != plain:
             return broken(f"a message that spells {name} becomes the special token, id {chat.specials[name]}")
     return judged(True, f"none of {len(special)} special tokens comes out of a message that spells it")
+
+
+def _sayable(chat: Chat) -> list[tuple[Turn, ...]]:
+    """Return the conversations whose roles the format has: some families have no system messages."""
+    found = []
+    for talk in TALKS:
+        with contextlib.suppress(BadInput):
+            chat.render(talk, False)
+            found.append(talk)
+    return found
 
 
 def _stretches(chat: Chat, talk: Sequence[Turn]) -> list[list[int]]:

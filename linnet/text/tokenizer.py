@@ -213,6 +213,13 @@ class Tokenizer:
             raise BadInput(f"this vocabulary cannot cut a text that follows another one: {text[:40]!r}")
         return found[len(before) :]
 
+    def cuts_by(self, pattern: str) -> bool:
+        """Say whether texts are brought to NFC and cut by just this pattern before pieces are merged, as Qwen does."""
+        description = json.loads(self._source)
+        cut = description.get("pre_tokenizer") or {}
+        patterns = [part.get("pattern", {}).get("Regex") for part in cut.get("pretokenizers", []) if "pattern" in part]
+        return patterns == [pattern] and (description.get("normalizer") or {}).get("type") == "NFC"
+
     def with_chat_format(self, chat_format: ChatFormat | None) -> "Tokenizer":
         """Return this tokenizer with another chat format; none is linnet's own."""
         about = self.metadata

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from linnet.core.errors import BadInput
 from linnet.prove.chatting import (
     TALKS,
     a_question_reads_as_in_training,
@@ -40,6 +41,17 @@ def test_a_correct_format_holds():
     found = [judge(invariant, shown()) for invariant in INVARIANTS]
     assert [verdict.status for verdict in found] == ["held"] * 3
     assert f"{sum(role == 'assistant' for talk in TALKS for role, _ in talk)} replies" in found[0].evidence
+
+
+@pytest.mark.parametrize(("roles", "status"), [(("user", "assistant"), "held"), (("tool",), "not applicable")])
+def test_only_what_the_format_can_say_is_asked(roles, status):
+    def way(turns, reply):
+        if any(role not in roles for role, _ in turns):
+            raise BadInput("this model's chat format has no such message")
+        return render(turns, reply)
+
+    found = [judge(invariant, shown(way)) for invariant in INVARIANTS[:2]]
+    assert [verdict.status for verdict in found] == [status] * 2
 
 
 @pytest.mark.parametrize("invariant", INVARIANTS)

@@ -195,6 +195,47 @@ def test_a_llama_style_folder_is_read_like_the_library_does(tmp_path_factory, te
     assert 2 not in tokenizer.encode("</s>")
 
 
+@settings(deadline=None, max_examples=40)
+@given(before=st.text("hat <s>", min_size=1), text=st.text("hat se\u2581\n"))
+def test_a_text_that_goes_on_gets_no_space_before_it(tmp_path_factory, before, text):
+    folder = tmp_path_factory.getbasetemp()
+    llama_style(folder)
+    llama = Tokenizer.load(folder)
+    whole = [*llama.encode(before), *llama.encode_after(text)]
+    assert llama.decode(whole) == before + text.replace("\u2581", " ")
+    assert llama.encode_after(text, special=True) == llama.encode(text)  # its library normalises each run by itself
+    assert BPE.encode_after(text) == BPE.encode(text)
+
+
+def test_where_only_the_first_run_has_a_space(tmp_path):
+    llama_style(tmp_path)
+    values = json.loads((tmp_path / FILE).read_text())
+    values["normalizer"] = None
+    values["pre_tokenizer"] = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first", "split": False}
+    first = Tokenizer(json.dumps(values), "huggingface")
+    raw = Backend.from_str(first._source)
+    raw.no_truncation()
+    for text in ("hat", " hat", "hat\nhat"):
+        expected = raw.encode(f"hat</s>{text}", add_special_tokens=False).ids
+        assert [*first.encode("hat"), 2, *first.encode_after(text, special=True)] == expected
+    values["pre_tokenizer"]["prepend_scheme"] = "always"
+    always = Tokenizer(json.dumps(values), "huggingface")
+    raw = Backend.from_str(always._source)
+    raw.no_truncation()
+    expected = raw.encode("hat</s>hat", add_special_tokens=False).ids
+    assert [*always.encode("hat"), 2, *always.encode_after("hat", special=True)] == expected
+
+
+def test_a_pattern_is_known_by_its_text_and_its_normaliser():
+    values = json.loads(BPE._source)
+    cut = {"type": "Split", "pattern": {"Regex": "a+"}, "behavior": "Isolated", "invert": False}
+    values["pre_tokenizer"] = {"type": "Sequence", "pretokenizers": [cut, values["pre_tokenizer"]["pretokenizers"][1]]}
+    assert not Tokenizer(json.dumps(values), "bpe").cuts_by("a+")
+    values["normalizer"] = {"type": "NFC"}
+    found = Tokenizer(json.dumps(values), "bpe")
+    assert (found.cuts_by("a+"), found.cuts_by("b+"), BPE.cuts_by("a+")) == (True, False, False)
+
+
 # Published by OpenAI's encoder.py for these texts.
 GPT2_KNOWN = {
     "Hello world": [15496, 995],
