@@ -76,9 +76,11 @@ def tiny() -> Life:
         },
         "dpo": {
             "pairs": "world:2000",
-            "pairs_from": "sums:1000",
+            "pairs_from": "sums:4000:1",
+            "pairs_by": "steps",
+            "replies": 1,
             "chosen_weight": 1.0,
-            "optimizer": {"kind": "adamw", "lr": 3e-5, "weight_decay": 0.0},
+            "optimizer": {"kind": "adamw", "lr": 1e-4, "weight_decay": 0.0},
             "steps": 80,
             "batch_size": 32,
             "held_out_pairs": 200,
