@@ -52,6 +52,9 @@ def matmul_limit(dtype: "torch.dtype", device: "torch.device | str" = "cpu", sec
 def peak_memory_bytes(device: "torch.device | str" = "cpu") -> int:
     """Return the most memory this process has held: resident set on a CPU, allocated by torch on a GPU."""
     if not str(device).startswith("cuda"):
+        # On Linux ru_maxrss begins at what the process held that started this program: 1 GB for a child of a large one.
+        if peak := _proc_fact("/proc/self/status", "VmHWM"):
+            return int(peak.split()[0]) * 1024
         # ru_maxrss counts KiB on Linux and bytes on macOS.
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     import torch
@@ -120,9 +123,14 @@ def _cpu_name() -> str:
 
 
 def _cpu_fact(name: str) -> str:
-    """Return a line's value from /proc/cpuinfo, empty where there is none (other systems)."""
+    return _proc_fact("/proc/cpuinfo", name)
+
+
+def _proc_fact(path: str, name: str) -> str:
+    """Return a line's value from a file of /proc, empty where there is none (other systems)."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path(path).read_text().splitlines()
     except OSError:
         return ""
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(f"{name}\t")), "")
+    found = (line.partition(":") for line in lines)
+    return next((value.strip() for key, _, value in found if key.strip() == name), "")

@@ -27,7 +27,8 @@ def test_memory_now_is_below_the_peak_and_sees_a_large_tensor():
         del large  # its view of the pages would keep them from being closed
     assert after - before > 50 * 2**20
     assert machine.peak_memory_bytes() >= after - 2**20
-    assert machine.peak_memory_bytes() == resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    # The system's own count begins at what the process held that started this one, and can only be larger.
+    assert machine.peak_memory_bytes() <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def test_no_gpu_was_used_here():
