@@ -17,7 +17,7 @@ from torch import Tensor
 from linnet.adapt.config import AdaptConfig
 from linnet.adapt.heads import with_head
 from linnet.adapt.peft_file import BODY, CONFIG, WEIGHTS, adapter_config, adapter_tensors, take_tensors
-from linnet.adapt.surgery import adapt, fold, set_dropout
+from linnet.adapt.surgery import adapt, fold, is_plain, set_dropout
 from linnet.core.errors import BadInput
 from linnet.core.files import file_hash, json_text, read_json, write_atomic
 from linnet.model.config import ModelConfig
@@ -36,6 +36,8 @@ def save_model(folder: Path, model: Network, tokenizer: Tokenizer, chat: bool = 
 
     `chat` adds the chat template: the sign of a model that was taught to reply in it.
     """
+    if not is_plain(model):
+        raise ValueError("a network with adapters or packed weights is no whole one: save_tuned, or fold it first")
     _begin_folder(folder, tokenizer, chat)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _own(model).items()}
     write_atomic(folder / "model.safetensors", stable_bytes(tensors, {"format": "pt", "tokenizer": tokenizer.hash}))
@@ -188,7 +190,7 @@ def load_adapted(folder: Path) -> tuple[Network, Tokenizer, AdaptConfig]:
     if config_text is None:
         raise BadInput(f"{folder / WEIGHTS}: does not say how it was made; give it to linnet merge")
     chosen = AdaptConfig.build(_plain(config_text, folder / WEIGHTS), where=folder / WEIGHTS).but(initial_text="")
-    base, owner = load_network(_find_base(folder, metadata))
+    base, owner = load_network(find_base(folder))
     if owner.hash != tokenizer.hash:
         raise BadInput(f"{folder}: its tokenizer.json is not that of its base")
     if isinstance(base, Decoder | Encoder) and config.output_size != base.config.output_size:
@@ -210,8 +212,9 @@ def _with_head(base: Decoder | Encoder, config: ModelConfig) -> Network:
     return with_head(base, config.output_size, pooling=config.pooling)
 
 
-def _find_base(folder: Path, metadata: dict[str, str]) -> Path:
-    """Return the base's folder: as it lies beside the adapter's, or as it was named; raises BadInput."""
+def find_base(folder: Path) -> Path:
+    """Return the folder of an adapter's base: as it lies beside it, or as it was named; raises BadInput."""
+    metadata = _metadata(folder / WEIGHTS)
     named, wanted = metadata.get("base", ""), metadata.get("base_hash", "")
     found = [path for path in (folder / named, Path(_named_base(folder))) if named and weights_file(path).is_file()]
     if not found:

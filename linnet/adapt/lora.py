@@ -47,12 +47,12 @@ class Detour(nn.Module):
         return self.scale * (self.up @ self.down)
 
     def stretch(self, matrix: Tensor) -> Tensor:
-        """Return what DoRA multiplies each row by, m / |W + scale B A|, [O]; without a magnitude it is 1."""
+        """Return what DoRA multiplies each row by, m / |W + scale B A|, [O]; 1 without m, and for rows of 0."""
         if self.magnitude is None:
             return torch.ones_like(self.up[:, 0])
         with torch.no_grad():
             length = torch.linalg.vector_norm(matrix + self.product(), dim=1).to(self.magnitude.dtype)
-        return self.magnitude / length
+        return torch.where(length > 0, self.magnitude / length.clamp_min(torch.finfo(length.dtype).tiny), 1.0)
 
 
 class Detoured(nn.Module):

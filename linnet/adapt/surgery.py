@@ -80,6 +80,11 @@ def plain(model: N) -> N:
     return fold(model)
 
 
+def is_plain(model: nn.Module) -> bool:
+    """Say whether there is nothing in a network that surgery put there."""
+    return not any(isinstance(module, (*ADDED, Detoured, PackedLinear)) for module in model.modules())
+
+
 def start_of(model: N) -> N:
     """Return the network as it stands before it learns, frozen for good, for use beside it: a reference.
 

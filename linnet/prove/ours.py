@@ -18,6 +18,7 @@ from linnet.core.files import read_json
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
 from linnet.model.positions import angles_of, rotate
+from linnet.prove.ours_adapter import load_as_trained, with_adapter
 from linnet.prove.ours_chat import Talking, chat_of
 from linnet.prove.ours_data import Data
 from linnet.prove.ours_preference import with_preference
@@ -35,7 +36,7 @@ CAPACITY = "the capacity of the experts makes each token's output depend on all 
 
 def folder_subject(folder: Path, device: str = "auto") -> Subject:
     """Return the model of a linnet folder with its tokenizer, data handling and training; raises BadInput."""
-    model, tokenizer = load_network(folder, pick_device(device))
+    model, tokenizer = load_as_trained(folder, pick_device(device))
     if not isinstance(model, Decoder) or model.config.output_size not in (None, 1):
         raise BadInput(f"{folder}: {kind_of(model.config)}; language models and verifiers can be proved")
     config, result = plain_json(folder / "config.json"), plain_json(folder / "result.json")
@@ -44,9 +45,10 @@ def folder_subject(folder: Path, device: str = "auto") -> Subject:
     if chats(folder):
         found = decoder_subject(model, str(folder), tokenizer, Talking(model, tokenizer), training, chat=True)
         prefers = plain_json(folder / "record.json").get("recipe") == "dpo"
-        return with_preference(found, model, tokenizer, config) if prefers else found
+        found = with_preference(found, model, tokenizer, config) if prefers else found
+        return with_adapter(found, folder)
     data = Data(model, tokenizer, packed=config.get("packing") is True, one_document=documents == 1)
-    return decoder_subject(model, str(folder), tokenizer, data, training)
+    return with_adapter(decoder_subject(model, str(folder), tokenizer, data, training), folder)
 
 
 def decoder_subject(

@@ -150,6 +150,10 @@ class Quantized:
     """Names of matrices that are meant to stay as they are (embeddings, head, routers)."""
     bytes_before: int | None = None
     bytes_after: int | None = None
+    before: Mapping[str, Tensor] = field(default_factory=dict)
+    """The matrices as they were, where the subject's model no longer has them; by default they are its parameters."""
+    step: float | None = None
+    """The widest gap between two levels as a share of the largest weight; by default that of an even grid."""
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def quantized_is_smaller(subject: Subject, draw: torch.Generator) -> Finding:
     copy = subject.quantized
     if copy is None or copy.bytes_before is None or copy.bytes_after is None:
         return not_applicable("no sizes of a quantized copy were given")
-    named = dict(subject.model.named_parameters())
+    named = _matrices(subject)
     converted = [named[name] for name in copy.converted if name in named]
     saved = sum(p.numel() * (p.element_size() - (copy.bits + EXTRA_BITS) / 8) for p in converted)
     most = copy.bytes_before - saved + HEADERS
@@ -59,13 +59,13 @@ def rounding_within_a_step(subject: Subject, draw: torch.Generator) -> Finding:
     that cuts off instead of rounding makes all of them smaller.
 
     Measured: the largest error of each matrix against its largest weight / (2^(bits - 1) - 1), a step of the coarsest
-    scale there can be (half a step on an even grid; NF4's grid is uneven); and which share of the errors, by size, is
-    towards zero more than away from it.
+    scale there can be (rounding takes half of one), or against the widest gap of an uneven grid; and which share of
+    the errors, by size, is towards zero more than away from it.
     """
     copy = subject.quantized
     if copy is None or not copy.converted:
         return not_applicable(NONE_GIVEN)
-    named = dict(subject.model.named_parameters())
+    named = _matrices(subject)
     worst, bias = ("", 0.0), ("", 0.0)
     for name, weights in copy.converted.items():
         if name not in named or named[name].shape != weights.shape:
@@ -82,7 +82,8 @@ def rounding_within_a_step(subject: Subject, draw: torch.Generator) -> Finding:
 
 @torch.no_grad()
 def _steps(before: torch.Tensor, after: torch.Tensor, copy: Quantized) -> float:
-    step = float(before.abs().max()) / (2 ** (copy.bits - 1) - 1)
+    share = 1 / (2 ** (copy.bits - 1) - 1) if copy.step is None else copy.step
+    step = float(before.abs().max()) * share
     error = float((after.to(before.device).double() - before.double()).abs().max())
     return error / step if step > 0 else (0.0 if error == 0 else float("inf"))
 
@@ -98,4 +99,5 @@ def _towards_zero(before: torch.Tensor, after: torch.Tensor) -> float:
 
 
 def _matrices(subject: Subject) -> dict[str, torch.Tensor]:
-    return {name: parameter for name, parameter in subject.model.named_parameters() if parameter.ndim >= 2}
+    before = subject.quantized.before if subject.quantized is not None else {}
+    return dict(before) or {name: p for name, p in subject.model.named_parameters() if p.ndim >= 2}
