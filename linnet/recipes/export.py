@@ -34,6 +34,7 @@ class ExportConfig(Config):
 
 def main(cfg: ExportConfig) -> Path:
     """Write the folder with its certificate, all of it or nothing, and return it."""
+    from linnet.adapt.surgery import plain
     from linnet.artifacts import load_model
     from linnet.core.console import logger
     from linnet.core.files import json_text, replace_folder, write_atomic
@@ -50,6 +51,7 @@ def main(cfg: ExportConfig) -> Path:
         raise BadInput(f"{cfg.out}: is no export of linnet's; choose another --out")
     dtype = dtype_of(cfg)
     model, tokenizer = load_model(cfg.run, dtype=dtype)
+    model = plain(model)  # of a packed base with its adapter; virtual tokens cannot go along
     choice, talks = choose(model.config, cfg.run, ruled_out(tokenizer)), chats(cfg.run)
     license = cfg.license or stated_license(cfg.run)
     with replace_folder(cfg.out) as place:
