@@ -35,6 +35,7 @@ COMMANDS = {
     "verifier": "Teach a model to judge answers: how likely each is right.",
     "import": "Take over a model from a transformers folder or the hub, proved equal to its source.",
     "export": "Write a model as a folder that transformers loads, proved equal to the run.",
+    "compare": "Hold ways of tuning against each other: several methods and seeds, one honest table.",
     "merge": "Make one plain model of an adapter and its base.",
     "generate": "Let a model write: from a prompt, or in turns with you.",
     "chat": "Talk with a model that was taught to reply.",

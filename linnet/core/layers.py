@@ -107,10 +107,12 @@ def _message(problem: Any) -> str:
 
 def _blame(path: tuple[str, ...], layers: Sequence[Layer]) -> str:
     """Return the place of the uppermost value of that field: its option when typed, else layer and field."""
+    if not path:  # what does not go together is of several fields
+        return layers[-1].where if layers else "config"
     for layer in reversed(layers):
         value: Any = layer.values
         for part in path:
             value = value.get(part) if isinstance(value, Mapping) else None
         if value is not None:
             return option(path) if layer.where == TYPED else f"{layer.where}: {'.'.join(path)}"
-    return option(path) if path else "config"
+    return option(path)

@@ -1,0 +1,212 @@
+"""The page of a comparison: score, memory, time and forgetting of each method, verdicts, replies side by side."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from linnet.report.curves import Chart, Level, Line
+from linnet.report.page import (
+    Command,
+    Commands,
+    Curves,
+    Headline,
+    Headlines,
+    Sample,
+    Samples,
+    Section,
+    Table,
+    Warnings,
+    duration,
+    size,
+    write_page,
+)
+
+Numbers = Mapping[str, Any]
+
+
+def write_comparison_page(folder: Path, table: Numbers, measured: Mapping[str, Numbers], samples: int) -> Path:
+    """Write `index.html` of a comparison's table; `measured` holds by name what the first seed replied and wrote."""
+    sections: list[Section] = [Headlines("What came out", headlines(table))]
+    if table["left_out"]:
+        said = tuple(f"{name}: {why}" for name, why in table["left_out"].items())
+        sections.append(Warnings("Left out", said))
+    sections += [
+        score_table(table),
+        Curves("What a score costs", tuple(charts(table))),
+        cost_table(table),
+        Samples(
+            "Before and after: the first questions",
+            tuple(replies(measured, samples)),
+            "The base asked without and after examples, then each method's first seed; nothing is picked by hand.",
+        ),
+        Samples(
+            "Before and after: going on with a held-out text",
+            tuple(written(measured)),
+            "The same beginning, greedily gone on with: what a tuned model still writes of what the base had learned.",
+        ),
+        *next_commands(folder, table),
+    ]
+    kept = [one for one in sections if not (isinstance(one, Samples) and not one.samples)]
+    return write_page(
+        folder, *kept, title=f"Ways of tuning, compared: {table['task']}", lead=" ".join(table["protocol"])
+    )
+
+
+def next_commands(folder: Path, table: Numbers) -> list[Commands]:
+    """Return what to type next: talk to the best, and try its learning rate."""
+    tuned = [row for row in table["rows"] if row["kind"] == "tuned"]
+    if not tuned:
+        return []
+    best = max(tuned, key=lambda row: row["score"])["name"]
+    talk = Command(f"linnet chat {folder}/trained/{best}-0", f"Talk to {best}, which scores highest here.")
+    return [Commands("What to try next", (talk,))]
+
+
+def headlines(table: Numbers) -> tuple[Headline, ...]:
+    """Return the score of every tuned method."""
+    tuned = [row for row in table["rows"] if row["kind"] == "tuned"]
+    return tuple(
+        Headline(
+            row["name"],
+            _score(row["score"]),
+            f"95% {_span(row)}",
+            f"{table['metric']}, {row['seeds']} seed{'' if row['seeds'] == 1 else 's'}; "
+            f"{row['trained_parameters']:,} of {row['parameters']:,} parameters learn",
+        )
+        for row in tuned
+    )
+
+
+def score_table(table: Numbers) -> Table:
+    """Return scores with intervals and verdicts, a row a method or baseline."""
+    pairs = {
+        "against_reference": f"against {table['reference']}",
+        "against_zero_shot": "against zero-shot",
+        "against_trivial": "against the best trivial",
+    }
+    body = tuple(
+        (row["name"], row["kind"], _score(row["score"]), _span(row), *(_verdict(row[key]) for key in pairs))
+        for row in table["rows"]
+    )
+    columns = ("method", "kind", table["metric"], "95%", *pairs.values())
+    return Table("Scores", columns, body, " ".join(table["protocol"][1:2]), numeric=frozenset((2, 3)))
+
+
+def cost_table(table: Numbers) -> Table:
+    """Return what each training took and what it forgot."""
+    body = tuple(
+        (
+            row["name"],
+            f"{row['trained_parameters']:,}",
+            size(row["peak_memory_bytes"]),
+            size(row.get("predicted_peak_bytes")),
+            duration(row["seconds"]),
+            f"{row['steps']:,} x {row['batch_size']} x {row['accumulate']}",
+            f"{row['rate']:g}",
+            *_forgetting(row),
+        )
+        for row in table["rows"]
+        if row["kind"] == "tuned"
+    )
+    base = next((row for row in table["rows"] if row["name"] == "zero-shot" and "bits_per_byte" in row), None)
+    before = "" if base is None else f"The base has {base['bits_per_byte']:.4f} bits per byte. "
+    columns = (
+        *("method", "learns", "peak memory", "predicted", "time", "steps x rows x accumulated", "rate factor"),
+        *("bits per byte", "forgotten"),
+    )
+    return Table(
+        "Costs and forgetting", columns, body, before + " ".join(table["protocol"][2:]), frozenset(range(1, 9))
+    )
+
+
+def charts(table: Numbers) -> list[Chart]:
+    """Return score over what learns, over memory, and over what was forgotten; baselines are levels."""
+    tuned = [row for row in table["rows"] if row["kind"] == "tuned"]
+    prompted = [row for row in table["rows"] if row["kind"] == "prompted"]
+    trivial = max(
+        (row for row in table["rows"] if row["kind"] == "trivial"), key=lambda row: row["score"], default=None
+    )
+    levels = tuple(Level(row["name"], row["score"]) for row in [*prompted, *([trivial] if trivial else [])])
+    found = [
+        _chart(tuned, levels, "parameters that learn", lambda row: row["trained_parameters"], log_x=True),
+        _chart(tuned, levels, "MiB at the peak", lambda row: row["peak_memory_bytes"] / 2**20),
+        _chart(
+            [row for row in tuned if "forgotten" in row],
+            levels,
+            "bits per byte forgotten",
+            lambda row: row["forgotten"]["difference"],
+        ),
+    ]
+    return [chart for chart in found if chart.lines]
+
+
+def bars_of(table: Numbers) -> list[dict[str, Any]]:
+    """Return the rows of a picture of bars: methods and prompting, and the best trivial means as a line."""
+    trivial = {row["name"]: row["score"] for row in table["rows"] if row["kind"] == "trivial"}
+    best = max(trivial, key=lambda name: trivial[name], default=None)
+    return [
+        {
+            "run": row["name"],
+            "task": table["task"],
+            "metric": table["metric"],
+            **{name: row["score" if name == "value" else name] for name in ("value", "low", "high")},
+            "baselines": trivial,
+            "best_baseline": best,
+        }
+        for row in table["rows"]
+        if row["kind"] != "trivial"
+    ]
+
+
+def replies(measured: Mapping[str, Numbers], count: int) -> list[Sample]:
+    """Return the first questions with what each model replied."""
+    asked = {name: one["replies"][:count] for name, one in measured.items() if "replies" in one}
+    return [
+        Sample(
+            row["reply"] or "(nothing)",
+            "right" if row["score"] == 1 else f"{row['score']:.2f}" if row["score"] else "wrong",
+            () if row["score"] else (f"wanted: {row['wanted']}",),
+            name,
+            f"{row['question']} ",
+        )
+        for place in range(max(map(len, asked.values()), default=0))
+        for name, rows in asked.items()
+        for row in rows[place : place + 1]
+    ]
+
+
+def written(measured: Mapping[str, Numbers]) -> list[Sample]:
+    """Return how each model goes on with the beginning of a held-out text."""
+    return [
+        Sample(one["wrote"], f"{one['bits_per_byte']:.4f} bits per byte", (), name, one["opening"])
+        for name, one in measured.items()
+        if "wrote" in one
+    ]
+
+
+def _chart(rows: Sequence[Numbers], levels: tuple[Level, ...], across: str, place: Any, log_x: bool = False) -> Chart:
+    lines = tuple(
+        Line(row["name"], ((place(row), row["score"]),), False, number, ((row["low"], row["high"]),))
+        for number, row in enumerate(rows)
+    )
+    return Chart(f"Score over {across}", "score", lines, levels, log_x=log_x, as_percent=True, across=across)
+
+
+def _score(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _span(row: Numbers) -> str:
+    return f"{row['low']:.3f} to {row['high']:.3f}"
+
+
+def _verdict(found: Numbers | None) -> str:
+    if found is None:
+        return ""
+    return f"{found['verdict']}: {found['difference']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f})"
+
+
+def _forgetting(row: Numbers) -> tuple[str, str]:
+    found = row.get("forgotten")
+    now = f"{row['bits_per_byte']:.4f}" if "bits_per_byte" in row else ""
+    return now, "" if found is None else f"{found['difference']:+.4f} ({found['low']:+.4f} to {found['high']:+.4f})"
