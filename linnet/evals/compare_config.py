@@ -26,7 +26,8 @@ class CompareConfig(Config):
     source: str = "world"
     """Where its rows come from: `world[:COUNT[:SEED]]`, a folder or a hub name; its train split is learned."""
     asked: str = ""
-    """Another source of the rows that are asked; without it the measured split of --source."""
+    """Another source of the rows that are asked; without it the measured split of --source, but for what is learned:
+    where it has one split alone (a file), the rows after those."""
     texts: int = Field(default=2000, ge=2)
     """Most rows to learn from; every method learns from the same."""
     rows: int = Field(default=200, ge=2, le=100_000)
@@ -97,7 +98,7 @@ class CompareConfig(Config):
     def data(self) -> str:
         """The rows to learn from, as `linnet sft` takes them."""
         if is_world(self.source):
-            return f"world/{self.task}:{self.texts}:{world_options(self.source)[2]}"
+            return f"{self.task}=world:{self.texts}:{world_options(self.source)[2]}"
         return f"{self.task}={self.source}@{self.texts}"
 
 

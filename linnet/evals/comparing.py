@@ -156,8 +156,6 @@ def _equal(cfg: CompareConfig) -> str:
 def _rows(cfg: CompareConfig, task: Task) -> tuple[list[Example], list[Example], int, tuple[str, str]]:
     """Return the rows to learn, those to ask, how many of these were left out as learned, and where they come from."""
     place = cfg.asked or cfg.source
-    if Path(cfg.source).expanduser().is_file() and not cfg.asked:
-        raise BadInput(f"--source {cfg.source}: one file would be both learned and asked; name other rows by --asked")
     source = f"world:{cfg.texts}:{world_options(cfg.source)[2]}" if is_world(cfg.source) else cfg.source
     learned = list(islice(task.examples(read(task, source, "train")), cfg.texts))
     split = measured_split(task, place)
@@ -170,7 +168,10 @@ def _rows(cfg: CompareConfig, task: Task) -> tuple[list[Example], list[Example],
         else:
             break
     if len(asked) < 2:
-        raise BadInput(f"{place}: {len(asked)} rows are left to ask; an interval needs two at least")
+        raise BadInput(
+            f"{place}: {len(asked)} rows are left to ask that are not learned, and an interval needs two; "
+            "name others by --asked, or learn fewer by --texts"
+        )
     return learned, asked, left_out, (place, split)
 
 

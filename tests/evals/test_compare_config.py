@@ -41,7 +41,7 @@ def test_a_short_training_has_a_short_warm_up():
 
 @pytest.mark.parametrize(
     ("source", "data"),
-    [("world", "world/sentiment:2000:0"), ("world:9:7", "world/sentiment:2000:7"), ("/rows", "sentiment=/rows@2000")],
+    [("world", "sentiment=world:2000:0"), ("world:9:7", "sentiment=world:2000:7"), ("/rows", "sentiment=/rows@2000")],
 )
 def test_the_rows_to_learn(source, data):
     assert config(source=source).data == data

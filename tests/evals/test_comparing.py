@@ -29,6 +29,14 @@ def test_rows_that_were_learned_are_not_asked(place):
     assert all(shot.row["sentence"] not in asked for shot in bench.shots.of(bench.material.examples[0]))
 
 
+def test_of_one_file_the_rows_after_those_learned_are_asked(place):
+    bench = Bench.open(choices(place, source=str(place / "rows" / "train.jsonl"), texts=40))
+    asked = [one.row["sentence"] for one in bench.material.examples]
+    assert asked[0].endswith(" 40")
+    assert len(asked) == 12
+    assert bench.left_out == 40
+
+
 def test_the_base_forgets_nothing_and_is_measured_once(place):
     cfg = choices(place)
     found = Bench.open(cfg).measure("base", cfg.base)
@@ -87,7 +95,7 @@ def test_a_packed_base_has_its_documents_apart(place, tmp_path):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"source": "rows/train.jsonl"}, "both learned and asked"),
+        ({"source": "rows/train.jsonl"}, "0 rows are left"),
         ({"asked": "rows/train.jsonl"}, "0 rows are left"),
         ({"task": "wikitext"}, "whole texts"),
         ({"task": "sentimint"}, "sentiment"),
