@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Size, Tensor
 
+from linnet.core.errors import BadInput
 from linnet.core.files import json_text, write_atomic
 from linnet.export.hf_families import Choice
 from linnet.export.hf_tables import TABLES, Row
@@ -42,12 +43,18 @@ def write_network(
 
 
 def _rows(model: Decoder, choice: Choice) -> tuple[list[Row], dict[str, Size]]:
-    """Return the family's rows for this network, and the shapes of ours that they are made of."""
+    """Return the family's rows for this network, and the shapes of ours that they are made of.
+
+    Raises BadInput for a network with more tensors than its config says: an adapter that could not be folded in.
+    """
     tied = {"head.weight"} if choice.config.tie_embeddings else set()
     with torch.device("meta"):
         whole = Decoder(choice.config).state_dict()
     shapes = {name: tensor.shape for name, tensor in whole.items() if name not in tied}
-    assert set(model.state_dict()) - tied <= shapes.keys(), "a tensor of ours has no place in the family"
+    if more := sorted(set(model.state_dict()) - tied - shapes.keys()):
+        raise BadInput(
+            f"{more[0]} is of an adapter that stays beside the weights; first make one model: linnet merge RUN"
+        )
     rows = TABLES[choice.family].rows_of(choice.config, set(shapes))
     assert {name for row in rows for name in row.ours} == shapes.keys(), "the table does not hold the whole model"
     return rows, shapes

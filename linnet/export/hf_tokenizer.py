@@ -49,22 +49,18 @@ def read_texts(folder: Path, tokenizer_folder: Path | None = None) -> Texts:
     about = about if isinstance(about, dict) else {}
     template = _template(place, about)
     variables = {name: text for name in _NAMED if (text := _text(about.get(name))) is not None}
-    refused = None
-    if template is not None and template != chat.TEMPLATE:
-        try:
-            form = read_format(template, variables, list(tokenizer.specials))
-            return Texts(tokenizer.with_chat_format(form), template, None)
-        except BadInput as error:
-            refused = f"its chat template {error}"
-    elif template is not None and TURN_START in tokenizer.specials and TURN_END in tokenizer.specials:
-        return Texts(tokenizer, template, None)
-    return Texts(teachable(tokenizer), template, refused)
+    if template is None or (template == chat.TEMPLATE and _has_turns(tokenizer)):
+        return Texts(teachable(tokenizer), template, None)
+    try:
+        form = read_format(template, variables, list(tokenizer.specials))
+    except BadInput as error:
+        return Texts(teachable(tokenizer), template, f"its chat template {error}")
+    return Texts(tokenizer.with_chat_format(form), template, None)
 
 
 def teachable(tokenizer: Tokenizer) -> Tokenizer:
     """Return a tokenizer in whose format a base can be taught to chat: linnet's where it has its tokens, else plain."""
-    ours = TURN_START in tokenizer.specials and TURN_END in tokenizer.specials
-    if ours or tokenizer.metadata.end is None or tokenizer.metadata.end not in tokenizer.specials:
+    if _has_turns(tokenizer) or tokenizer.metadata.end is None or tokenizer.metadata.end not in tokenizer.specials:
         return tokenizer
     return tokenizer.with_chat_format(plain_format(tokenizer.metadata.end))
 
@@ -120,6 +116,10 @@ def token_ids(tokenizer: Tokenizer, chats: bool) -> dict[str, Any]:
     }
     ends = chat.reply_ends(tokenizer) if chats else []
     return {**ids, "eos_token_id": ends} if len(ends) > 1 else ids
+
+
+def _has_turns(tokenizer: Tokenizer) -> bool:
+    return TURN_START in tokenizer.specials and TURN_END in tokenizer.specials
 
 
 def _tokenizer(folder: Path) -> Tokenizer:

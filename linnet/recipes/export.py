@@ -57,9 +57,12 @@ def main(cfg: ExportConfig) -> Path:
     with replace_folder(cfg.out) as place:
         write_network(place, model, choice, dtype, cfg.shard_mb * 10**6, token_ids(tokenizer, talks))
         write_tokenizer(place, tokenizer, template_of(cfg.run), model.config.context_length, talks)
-        check_files(place, STORED[NAMES[dtype]])
         about: dict[str, Any] = {"direction": "export", "family": choice.family, "dtype": NAMES[dtype]}
-        proof = about | compare(place, model, tokenizer, talks)
+        try:
+            check_files(place, STORED[NAMES[dtype]])
+            proof = about | compare(place, model, tokenizer, talks)
+        except Failed as error:  # of a folder that has not its name yet
+            raise Failed(str(error).replace(str(place), str(cfg.out))) from None
         write_atomic(place / "README.md", card(cfg.run, cfg.out.name, model.config, choice.family, license, proof))
         write_atomic(place / FILE, json_text({**proof, "files": artifact_hashes(place)}))
     found = proof["network"]["max_logit_difference"]

@@ -60,14 +60,15 @@ def main(cfg: ImportConfig) -> Path:
         if texts.refused and texts.template is not None:
             write_atomic(place / KEPT, texts.template)
         logger.info("%s", in_words(model, texts))
-        proof = compare_source(folder, *load_model(place), texts.chats, cfg.tokenizer)
+        dtype = model.embedding.weight.dtype
+        proof = compare_source(folder, *load_model(place), texts.chats, cfg.tokenizer, dtype)
         write_atomic(place / FILE, json_text({"direction": "import", "source": cfg.source, **proof}))
         run.finish(
             source=cfg.source,
             model_type=read_fields(folder).need("model_type"),
             license=license_of(folder) or "unknown",
             parameters=sum(parameter.numel() for parameter in model.parameters()),
-            dtype=str(model.embedding.weight.dtype).removeprefix("torch."),
+            dtype=str(dtype).removeprefix("torch."),
             chats=texts.chats,
             chat_template_refused=texts.refused,
             certificate_reader=proof["reader"],

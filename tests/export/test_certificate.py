@@ -88,6 +88,7 @@ def test_what_is_equal_is_certified_in_numbers(exported):
     assert (texts["texts"], texts["talks_left_out"]) == (29, 0)
     assert texts["talks"] == 62
     assert texts["talks_as_ids"] > 50
+    assert texts["talks_cut_otherwise"] == 0
     assert found["reader"] == f"transformers {transformers.__version__}"
     again = compare(folder, model, tokenizer(), chats=True)
     assert again["network"] == network

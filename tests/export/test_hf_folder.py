@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from linnet.core.errors import BadInput
 from linnet.export.hf import import_hf
 from linnet.export.hf_families import choose
 from linnet.export.hf_folder import neutral, write_network
@@ -66,3 +67,11 @@ def test_gains_and_biases_that_ours_has_not_change_nothing(tmp_path):
     torch.testing.assert_close(back(ids), model(ids), rtol=1e-5, atol=1e-5)
     with pytest.raises(AssertionError, match=r"head\.weight"):
         neutral("head.weight", torch.Size([2]))
+
+
+def test_an_adapter_beside_the_weights_is_refused(tmp_path):
+    model = build("llama gqa, tied")
+    model.blocks[0].attention.query.beside = torch.nn.Linear(2, 2)
+    with pytest.raises(BadInput, match=r"query\.beside\.bias is of an adapter .* linnet merge RUN"):
+        write(tmp_path, model)
+    assert not list(tmp_path.glob("*.safetensors"))

@@ -62,6 +62,8 @@ def test_a_template_that_cannot_be_used_is_kept_with_the_reason(tmp_path):
     assert texts.tokenizer.chat_format.template != source
     texts = read_texts(folder(tmp_path, BARE, chat_template=CHATML))
     assert texts.refused == "its chat template ends a reply with no special token"  # its <|im_end|> is none here
+    texts = read_texts(folder(tmp_path, BARE, chat_template=TEMPLATE))
+    assert not texts.chats  # nor is linnet's
 
 
 def test_a_folder_without_a_tokenizer_that_we_read_is_refused_with_what_to_do(tmp_path):

@@ -133,6 +133,7 @@ def test_weights_that_are_not_what_they_should_be_are_no_export(talking, tmp_pat
     monkeypatch.setattr(export, "STORED", {"float32": "F16"})
     line = refused(capsys, "export", "hf", str(talking), "--out", str(tmp_path / "hf"), code=1)
     assert "is stored as F32, not F16" in line
+    assert f"{tmp_path / 'hf'}: " in line  # by the name that was asked for
     assert list(tmp_path.iterdir()) == []
 
 

@@ -13,6 +13,7 @@ from linnet.core.errors import Failed
 from linnet.core.run import Run
 from linnet.text.chat import chats
 from linnet.text.tokenizer import Tokenizer
+from tests.export.networks import tokenizer as qwens
 from tests.export.sentencepiece_json import of_llama2_c, small
 from tests.export.test_chat_template import MISTRAL, QWEN2, THINKING, ZEPHYR
 
@@ -83,7 +84,7 @@ def test_every_command_works_on_it(tmp_path, capsys):
     capsys.readouterr()
     assert cli.main(words) == 0, capsys.readouterr().err
     assert chats(tuned)
-    assert "user\\n" in (tuned / "chat_template.jinja").read_text()
+    assert (tuned / "chat_template.jinja").read_text() == load_model(run)[1].chat_format.template
     assert cli.main(["export", "hf", str(tuned), "--out", str(tmp_path / "hf")]) == 0
     proof = json.loads((tmp_path / "hf" / "certificate.json").read_text())
     assert proof["texts"]["talks_as_ids"] > 0
@@ -119,6 +120,25 @@ def test_a_model_that_chats_in_a_format_of_its_own_goes_on_in_it(name, tmp_path)
     assert "remark" not in proof
     assert cli.main(["export", "hf", str(run), "--out", str(tmp_path / "hf")]) == 0
     assert (tmp_path / "hf" / "chat_template.jinja").read_text() == template
+
+
+@pytest.mark.slow
+def test_a_qwen2_that_chats_with_its_default_system_turn(tmp_path):
+    """Its template trims nothing: a reply that begins with a break is cut otherwise by transformers; that is told."""
+    tokenizer = qwens("qwen2")
+    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4}
+    theirs = transformers.Qwen2ForCausalLM(
+        transformers.Qwen2Config(vocab_size=tokenizer.vocab_size, num_key_value_heads=2, **sizes)
+    )
+    about = {"tokenizer_class": "Qwen2Tokenizer", "eos_token": "<|im_end|>", "pad_token": "<|end|>"}
+    place = source(tmp_path / "source", theirs, tokenizer, chat_template=QWEN2, **about)
+    run = imported(place, tmp_path / "run")
+    assert chats(run)
+    texts = json.loads((run / "certificate.json").read_text())["texts"]
+    assert (texts["texts"], texts["talks_left_out"]) == (29, 0)
+    assert texts["talks_cut_otherwise"] < 6 < 40 < texts["talks_as_ids"]
+    assert cli.main(["export", "hf", str(run), "--out", str(tmp_path / "hf")]) == 0
+    assert json.loads((tmp_path / "hf" / "config.json").read_text())["model_type"] == "qwen2"
 
 
 @pytest.mark.slow
