@@ -62,5 +62,6 @@ def gains(lives: Sequence[Sequence[tuple[str, Scores]]]) -> list[dict[str, Any]]
 
 def _interval(values: np.ndarray) -> tuple[float, float]:
     if len(values) > 1:
-        return interval_over_seeds(values)
+        low, high = interval_over_seeds(values)
+        return max(low, 0.0), min(high, 1.0)  # Student's t knows nothing of shares
     return Measure.mean("right", values[0]).interval()

@@ -31,12 +31,19 @@ def test_over_seeds_the_interval_is_wider():
     three = gains(lives)[1]["gain"]
     assert three["high"] - three["low"] > one["high"] - one["low"]
     assert three["difference"] == pytest.approx((0.02 + 0.2 + 0.5) / 3)
+    for row in gains([[("a", scores(2)), ("b", scores(98))], [("a", scores(9)), ("b", scores(80))]]):
+        assert 0 <= row["low"] <= row["value"] <= row["high"] <= 1  # a share, however few seeds there are
 
 
 def test_scores_between_right_and_wrong_have_an_interval_around_their_mean():
     graded = (list(QUESTIONS), np.array([0.25, 0.5] * 50))
     [row] = gains([[("summaries", graded)]])
     assert 0.34 < row["low"] < row["value"] == 0.375 < row["high"] < 0.41
+
+
+def test_lives_of_other_stages_are_refused():
+    with pytest.raises(BadInput, match="another base, dpo"):
+        gains([[("base", scores(0)), ("sft", scores(1))], [("base", scores(0)), ("dpo", scores(1))]])
 
 
 def test_other_questions_are_refused():
