@@ -7,6 +7,7 @@ NAMES = {
     "life": "what each stage of the quick start gained, over several seeds",
     "kill": "kill -9 at random moments; the final weights must be those of the run that was never stopped",
     "peft": "one LoRA trained twice, here and by peft on the exported model: the losses must be the same",
+    "plan": "what `linnet plan` says of memory and time, beside what the trainings then take under a cap",
     "shakespeare": "time to a validation loss on tinyshakespeare, beside nanoGPT in turn",
     "speed": "training speed as a share of the machine's matmul limit, beside nanoGPT and transformers",
 }

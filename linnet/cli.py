@@ -27,12 +27,18 @@ COMMANDS = {
     "world": "Show or export the built-in small world that models learn here.",
     "tokenizer": "Train a tokenizer on a text, or load GPT-2's.",
     "xray": "Look through a training set, token by token, before training on it.",
+    "plan": "Say what a training will take of memory and time, or what would fit, before it starts.",
     "pretrain": "Train a language model from a text and a tokenizer.",
     "sft": "Teach a pretrained model to reply: fine-tuning on conversations.",
     "distill": "Train a smaller model to give the probabilities of a larger one.",
     "dpo": "Teach a model that chats which of two answers is better: DPO, IPO or SimPO.",
     "grpo": "Let a model that chats learn from its own replies, rewarded by a task's grader.",
     "verifier": "Teach a model to judge answers: how likely each is right.",
+    "finetune": "Let a pretrained model go on with another text: a book, documents, sums.",
+    "seq2seq": "Train an encoder-decoder to turn one text into another.",
+    "summarize": "Teach a model to sum dialogues up; ROUGE beside what the lead gets.",
+    "mlm": "Train an encoder to guess hidden tokens of a text from both sides.",
+    "classify": "Teach a network to tell texts apart: sentiment, fake news, own labels.",
     "import": "Take over a model from a transformers folder or the hub, proved equal to its source.",
     "export": "Write a model as a folder that transformers loads, proved equal to the run.",
     "compare": "Hold ways of tuning against each other: several methods and seeds, one honest table.",
@@ -45,6 +51,8 @@ COMMANDS = {
     "prove": "Hold any model to what must be true of it: causality, loss, cache, resume and fifty more.",
     "replay": "Do one step of a training again and see the loss of each token.",
 }
+# Commands that take the options of another, which the next word names: `linnet plan sft RUN --batch-size 8`.
+ABOUT_ANOTHER = {"plan": "linnet.explain.plan_config"}
 # A command is a file in recipes/, but for the one that runs the others.
 HOMES = {"quickstart": "linnet.pipeline"}
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -106,9 +114,10 @@ def _run(words: list[str]) -> None:
     for word in words:
         if any("\ud800" <= letter <= "\udfff" for letter in word):
             raise BadInput(f"{word!r}: not UTF-8, and so no name that a run could record; rename the file")
-    chosen = next((word for word in words if not word.startswith("-")), None)
+    place = next((place for place, word in enumerate(words) if not word.startswith("-")), len(words))
+    chosen, after = next(iter(words[place:]), None), next(iter(words[place + 1 :]), "-")
     try:
-        _app(chosen)(words or ["--help"])
+        _app(chosen, None if after.startswith("-") else after)(words or ["--help"])
     except CycloptsError as error:
         raise BadInput(_one_line(error)) from None
 
@@ -123,7 +132,7 @@ def _one_line(error: Any) -> str:
     return line[0].lower() + line[1:] if line else "the command line cannot be read"
 
 
-def _app(chosen: str | None) -> "App":
+def _app(chosen: str | None, another: str | None = None) -> "App":
     """Return the application; only the chosen command is real, the others are names and a line for --help."""
     from cyclopts import App
 
@@ -138,7 +147,7 @@ def _app(chosen: str | None) -> "App":
         suppress_keyboard_interrupt=False,
     )
     for place, (name, help_line) in enumerate(COMMANDS.items()):
-        function = recipe_command(name) if name == chosen else _absent
+        function = recipe_command(name, another) if name == chosen else _absent
         app.command(function, name=name, help=help_line, sort_key=place)
     return app
 
@@ -147,23 +156,31 @@ def _absent() -> None:
     """Stand in the list of commands."""
 
 
-def recipe_command(name: str) -> Callable[..., None]:
+def recipe_command(name: str, another: str | None = None) -> Callable[..., None]:
     """Return a recipe as a function whose parameters are its config's fields and the options of every command.
 
-    Raises BadInput for a command whose recipe is not part of this version.
+    `another` is the command whose options are taken too, by those that are about one. Raises BadInput for a command
+    whose recipe is not part of this version.
     """
     home = HOMES.get(name, f"linnet.recipes.{name.replace('-', '_')}")
     if importlib.util.find_spec(home) is None:
         raise BadInput(f"{name}: not part of linnet {__version__}")
     recipe = importlib.import_module(home)
-    return command(name, recipe.main)
+    if name not in ABOUT_ANOTHER or another is None:
+        return command(name, recipe.main)
+    return command(name, recipe.main, importlib.import_module(ABOUT_ANOTHER[name]).options_of(another), another)
 
 
-def command(name: str, recipe_main: Callable[[Any], Any]) -> Callable[..., None]:
-    """Return `recipe_main(cfg)` as a function of options; cyclopts hands it only those that were typed."""
+def command(
+    name: str, recipe_main: Callable[[Any], Any], cls: "type[Config] | None" = None, preset_of: str = ""
+) -> Callable[..., None]:
+    """Return `recipe_main(cfg)` as a function of options; cyclopts hands it only those that were typed.
+
+    `cls` is the config where it is more than what `recipe_main` asks for, `preset_of` whose presets are taken.
+    """
     from linnet.core.options import nest, parameters
 
-    cls = config_of(recipe_main)
+    cls = cls or config_of(recipe_main)
     fields, paths = parameters(cls)
     # A recipe that streams has a field of its own with the alias "json"; it then prints by itself and returns None.
     aliases = {field.alias: field_name for field_name, field in cls.model_fields.items()}
@@ -175,7 +192,9 @@ def command(name: str, recipe_main: Callable[[Any], Any]) -> Callable[..., None]
         start_logging()
         typed |= dict(zip(paths, values, strict=False))
         as_json = bool(typed.pop("json", False) or typed.get(aliases.get("json", ""), False))
-        config = resolve(cls, name, typed.pop("preset", None), typed.pop("config", None) or (), nest(typed, paths))
+        config = resolve(
+            cls, preset_of or name, typed.pop("preset", None), typed.pop("config", None) or (), nest(typed, paths)
+        )
         show(recipe_main(config), as_json)
 
     run.__signature__ = inspect.Signature([*fields, *shared])  # type: ignore[attr-defined]

@@ -1,0 +1,165 @@
+"""What `linnet plan` says of memory and time, beside what the same trainings then take, each in a fresh process.
+
+Each training is planned, then run under a cap on its address space: the memory that it was accepted for, and what a
+process maps without ever touching it. One that was accepted and could not be finished is a fault of the plan.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+COMMON = "--device cpu --track none --save-every 20 --eval-every 20 --eval-tokens 8192 --prove false"
+TEXT = "--corpus world/stories:1500 --tokenizer bpe"
+PARENT = f"{TEXT} --vocab-size 1024 --model.context-length 256 --packing --steps 20 --model.hidden-size 256"
+NEW = {
+    "as it comes": "pretrain --batch-size 16",
+    "narrow": "pretrain --model.hidden-size 128 --batch-size 32",
+    "wide": "pretrain --model.hidden-size 512 --model.num-heads 4 --batch-size 8",
+    "one layer": "pretrain --model.num-layers 1 --batch-size 32",
+    "eight layers": "pretrain --model.num-layers 8 --batch-size 8",
+    "large vocabulary": "pretrain --vocab-size 8192 --batch-size 16",
+    "short rows": "pretrain --model.context-length 64 --batch-size 64",
+    "long rows": "pretrain --model.context-length 512 --batch-size 8",
+    "large batch": "pretrain --batch-size 64 --steps 20",
+    "accumulated twice": "pretrain --batch-size 16 --accumulate 2 --steps 20",
+    "accumulated eight times": "pretrain --batch-size 4 --accumulate 8 --steps 20",
+    "checkpointing": "pretrain --batch-size 32 --checkpointing",
+    "checkpointing, eight layers": "pretrain --model.num-layers 8 --batch-size 32 --checkpointing --steps 20",
+    "fp32": "pretrain --batch-size 16 --dtype fp32",
+    "bf16": "pretrain --batch-size 16 --dtype bf16",
+    "AdamW": "pretrain --batch-size 16 --optimizer.kind adamw",
+    "AdamW, 8 bits": "pretrain --batch-size 16 --optimizer.kind adamw --optimizer.state-bits 8 --vocab-size 4096",
+    "n-grams": "pretrain --batch-size 16 --model.ngram-buckets 65536",
+    "experts": "pretrain --batch-size 8 --model.num-experts 4",
+    "packed": "pretrain --batch-size 16 --packing",
+    "Llama's shape": "pretrain --batch-size 16 --model.activation swiglu --model.num-kv-heads 1 --model.qk-norm false",
+    "mlm": "mlm --batch-size 16",
+    "seq2seq": "seq2seq --data sorting:2000 --batch-size 128",
+    "classify": "classify --texts 1000 --batch-size 32",
+}
+TUNED = {
+    "finetune": "finetune PARENT --corpus world/sums:2000 --batch-size 16",
+    "sft": "sft PARENT --data world/facts:2000 --batch-size 16",
+    "sft, large batch": "sft PARENT --data world/facts:4000 --batch-size 48 --steps 20",
+    "sft, LoRA": "sft PARENT --data world/facts:2000 --batch-size 16 --adapt.method lora",
+    "sft, QLoRA": "sft PARENT --data world/facts:2000 --batch-size 16 --adapt.method qlora",
+    "sft, virtual tokens": "sft PARENT --data world/facts:2000 --batch-size 16 --adapt.method prompt",
+    "dpo": "dpo PARENT --pairs world:400 --held-out-pairs 40 --batch-size 16 --steps 20",
+    "dpo, LoRA": "dpo PARENT --pairs world:400 --held-out-pairs 40 --batch-size 16 --steps 20 --adapt.method lora",
+    "classify, LoRA": "classify PARENT --texts 1000 --batch-size 32 --adapt.method lora",
+}
+# What a process has mapped and never touches: libraries, stacks, and what its allocator takes in advance.
+MAPPED = """
+import linnet.recipes.plan, linnet.core.options, linnet.explain.look, linnet.prove.before_training, torch
+from linnet.core.allocator import keep_freed_memory
+keep_freed_memory()
+torch.ones(512, 512) @ torch.ones(512, 512)
+pages = open("/proc/self/statm").read().split()
+import os
+print((int(pages[0]) - int(pages[1])) * os.sysconf("SC_PAGE_SIZE") + 64 * 2**20)
+"""
+MARGIN = 1.12  # of the forecast: what is given to `--memory`, so that the plan accepts it with a tenth in reserve
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was said of a training and what it took: bytes and seconds."""
+
+    name: str
+    said: dict[str, Any]
+    memory: int
+    seconds: float
+    finished: bool
+
+    @property
+    def wrong(self) -> tuple[float, float]:
+        """How far off memory and time were, as shares of what was measured."""
+        return self.said["peak_memory_bytes"] / self.memory - 1, self.said["seconds"] / self.seconds - 1
+
+
+def words_of(line: str, parent: Path, threads: int) -> list[str]:
+    """Return the words of a training without its run folder; what the line says wins over what is common."""
+    recipe, *own = line.replace("PARENT", str(parent)).split()
+    more = f"{COMMON} --steps 40 --threads {threads}".split()
+    if recipe in ("pretrain", "mlm"):
+        more += f"{TEXT} --vocab-size 1024".split()
+    kept = [word for pair in zip(more[::2], more[1::2], strict=True) if pair[0] not in own for word in pair]
+    return [recipe, *own, *_flags(kept)]
+
+
+def _flags(words: list[str]) -> list[str]:
+    """Return options with `--prove false` as the flag that it is."""
+    text = " ".join(words).replace("--prove false", "--no-prove")
+    return text.split()
+
+
+def linnet(words: list[str], cap: int = 0) -> tuple[int, str, int, float]:
+    """Run a command in a fresh process; return exit code, stdout, peak bytes and seconds."""
+
+    def limited() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (cap, cap))
+
+    start = time.perf_counter()
+    with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "linnet", *words], stdout=said, stderr=log, preexec_fn=limited if cap else None
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        log.seek(0)
+        if process.returncode:
+            print(log.read()[-400:])
+        return process.returncode, said.read(), used.ru_maxrss * 1024, seconds
+
+
+def try_out(name: str, words: list[str], out: Path, mapped: int) -> Outcome:
+    """Plan a training, plan it for that much memory, and run it under that cap."""
+    code, said, _, _ = linnet(["plan", *words, "--json"])
+    if code:
+        raise SystemExit(f"{name}: could not be planned")
+    found = json.loads(said)
+    memory = int(MARGIN * found["peak_memory_bytes"])
+    code, _, peak, seconds = linnet([*words, "--out", str(out)], memory + mapped)
+    return Outcome(name, found, peak, seconds, code == 0)
+
+
+def main(arguments: list[str]) -> None:
+    """Try all trainings, or those that are named, and print a line for each."""
+    parser = argparse.ArgumentParser(prog="python -m bench plan", description=__doc__)
+    parser.add_argument("--only", nargs="*", help="names of trainings")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--json", type=Path, help="also write every number to this file")
+    asked = parser.parse_args(arguments)
+    mapped = int(subprocess.run([sys.executable, "-c", MAPPED], check=True, stdout=subprocess.PIPE).stdout)
+    done: list[Outcome] = []
+    with tempfile.TemporaryDirectory() as folder:
+        parent = Path(folder) / "parent"
+        lines = {name: line for name, line in {**NEW, **TUNED}.items() if asked.only is None or name in asked.only}
+        if any(name in TUNED for name in lines):
+            linnet(["pretrain", *PARENT.split(), "--device", "cpu", "--out", str(parent)])
+        print(f"{'':28}{'memory: said':>14}{'taken':>9}{'off':>7}{'time: said':>13}{'taken':>8}{'off':>7}  in its cap")
+        for number, (name, line) in enumerate(lines.items()):
+            one = try_out(name, words_of(line, parent, asked.threads), Path(folder) / f"run-{number}", mapped)
+            done.append(one)
+            memory, seconds = one.wrong
+            print(
+                f"{name:28}{one.said['peak_memory_bytes'] / 1e6:>11.0f} MB{one.memory / 1e6:>9.0f}{memory:>+7.1%}"
+                f"{one.said['seconds']:>11.1f} s{one.seconds:>8.1f}{seconds:>+7.0%}  {'yes' if one.finished else 'NO'}",
+                flush=True,
+            )
+    for place, what in enumerate(("memory", "time")):
+        off = [abs(one.wrong[place]) for one in done]
+        print(f"{what}: off by {median(off):.1%} in the middle, {max(off):.1%} at most, of {len(off)} trainings")
+    if asked.json is not None:
+        asked.json.write_text(json.dumps([{**vars(one), "wrong": one.wrong} for one in done], indent=1))

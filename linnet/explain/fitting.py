@@ -1,0 +1,155 @@
+"""The nearest training that fits: one change after another, each tried by a probe of its own, until it does."""
+
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from linnet.core.errors import BadInput
+from linnet.explain.forecast import Forecast, forecast, most_rows
+from linnet.explain.probe import Probe
+from linnet.train.config import DistillConfig, PretrainConfig, TrainingConfig, TuningConfig
+from linnet.train.row_config import ClassifyConfig, MlmConfig, Seq2SeqConfig
+
+Look = Callable[[TrainingConfig], Probe | None]  # None: no probe is needed to know that it does not fit
+RESERVE = 0.9  # share of the memory that a forecast may fill: it may be wrong by a tenth
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What there is: bytes, and seconds where they are bounded."""
+
+    memory: int
+    seconds: float | None = None
+
+    @property
+    def room(self) -> int:
+        """Bytes that a forecast may fill."""
+        return int(RESERVE * self.memory)
+
+    def holds(self, found: Forecast) -> bool:
+        """Say whether a training fits."""
+        return found.memory <= self.room and (self.seconds is None or found.seconds <= self.seconds)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A training that fits, what it takes, and the options that make it of the one that was asked for."""
+
+    cfg: TrainingConfig
+    found: Forecast
+    options: tuple[str, ...]
+
+    def line(self) -> str:
+        """Return the options as they are typed."""
+        return shlex.join(self.options)
+
+
+def nearest_fit(cfg: TrainingConfig, look: Look, limits: Limits) -> Fit | None:
+    """Return the first change, or first few, after which a training fits; None where none of them is enough.
+
+    In this order, each beside those before it: smaller batches and more of them a step, blocks computed again in the
+    backward pass, adapters, optimizer states in 8 bits, fewer layers. Where time alone is short: fewer steps.
+    """
+    for changed, options in changes(cfg):
+        found = _within_memory(changed, look, limits)
+        if found is None:
+            continue
+        smaller, said = found
+        if smaller != changed:
+            options = (*options, "--batch-size", str(smaller.batch_size), "--accumulate", str(smaller.accumulate))
+        if limits.seconds is not None and said.seconds > limits.seconds:
+            steps = smaller.steps - int((said.seconds - limits.seconds) / said.step_seconds) - 1
+            if steps < 1:
+                continue
+            spared = (smaller.steps - steps) * said.step_seconds
+            smaller, said = smaller.but(steps=steps), replace(said, seconds=said.seconds - spared)
+            options = (*options, "--steps", str(steps))
+        return Fit(smaller, said, options)
+    return None
+
+
+def _within_memory(cfg: TrainingConfig, look: Look, limits: Limits) -> tuple[TrainingConfig, Forecast] | None:
+    """Return a training with batches that fit, and what it takes; what is returned has been looked at itself."""
+    probe = look(cfg)
+    rows = 0 if probe is None else most_rows(probe, cfg, limits.room)
+    while probe is not None and rows:
+        smaller = with_rows(cfg, rows)
+        if smaller != cfg:
+            probe = look(smaller)
+        found = None if probe is None else forecast(probe, smaller)
+        if found is not None and found.memory <= limits.room:
+            return smaller, found
+        rows = smaller.batch_size - 1
+    return None
+
+
+def changes(cfg: TrainingConfig) -> Iterator[tuple[TrainingConfig, tuple[str, ...]]]:
+    """Yield the training with no change but its batch, then with one change after another, and their options."""
+    said: tuple[str, ...] = ()
+    yield cfg, said
+    if not cfg.checkpointing:
+        cfg, said = cfg.but(checkpointing=True), (*said, "--checkpointing")
+        yield cfg, said
+    adapted = _with_adapters(cfg)
+    if adapted is not None:
+        cfg, said = adapted, (*said, "--adapt.method", "lora")
+        yield cfg, said
+    if cfg.optimizer.state_bits == 32:
+        cfg, said = cfg.but(optimizer=cfg.optimizer.but(state_bits=8)), (*said, "--optimizer.state-bits", "8")
+        yield cfg, said
+    if isinstance(cfg, PretrainConfig | Seq2SeqConfig | ClassifyConfig) and not _has_parent(cfg):
+        layers = cfg.model.num_layers
+        while layers > 1:
+            layers //= 2
+            cfg = cfg.but(model=cfg.model.but(num_layers=layers))
+            yield cfg, (*said, "--model.num-layers", str(layers))
+
+
+def with_rows(cfg: TrainingConfig, rows: int) -> TrainingConfig:
+    """Return a training whose steps have as many rows as before, in batches of at most `rows`."""
+    step = cfg.batch_size * cfg.accumulate
+    size = next(size for size in range(min(rows, cfg.batch_size), 0, -1) if step % size == 0)
+    return cfg.but(batch_size=size, accumulate=step // size) if size != cfg.batch_size else cfg
+
+
+def refuse(recipe: str, found: Forecast | None, limits: Limits, fit: Fit | None) -> BadInput:
+    """Return the one line for a training that does not fit: what it takes, what there is, and what would fit."""
+    takes = []
+    if found is None:
+        takes.append(f"more memory than the {gigabytes(limits.memory)} there are for its weights alone")
+    elif found.memory > limits.room:
+        takes.append(
+            f"about {gigabytes(found.memory)} of memory, and of {gigabytes(limits.memory)} a tenth is kept in reserve"
+        )
+    if found is not None and limits.seconds is not None and found.seconds > limits.seconds:
+        takes.append(f"about {hours(found.seconds)}, and there are {hours(limits.seconds)}")
+    if fit is None:
+        return BadInput(f"linnet {recipe} takes {'; '.join(takes)}; no change of its options that is known here helps")
+    instead = f"{gigabytes(fit.found.memory)} and {hours(fit.found.seconds)}"
+    return BadInput(f"linnet {recipe} takes {'; '.join(takes)}; this fits, in {instead}: {fit.line()}")
+
+
+def gigabytes(size: float) -> str:
+    """Return bytes in words."""
+    return f"{size / 1e9:.2f} GB"
+
+
+def hours(seconds: float) -> str:
+    """Return seconds in words."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def _has_parent(cfg: TrainingConfig) -> bool:
+    return isinstance(cfg, MlmConfig | Seq2SeqConfig | ClassifyConfig) and cfg.parent is not None
+
+
+def _with_adapters(cfg: TrainingConfig) -> TrainingConfig | None:
+    """Return the training of adapters in the place of all weights; None where it is one already or has no parent."""
+    given = isinstance(cfg, TuningConfig) or _has_parent(cfg) or (isinstance(cfg, DistillConfig) and cfg.parent)
+    if not given or not isinstance(cfg, TuningConfig | MlmConfig | Seq2SeqConfig | ClassifyConfig | DistillConfig):
+        return None
+    if cfg.adapt.method != "full":
+        return None
+    return cfg.but(adapt=cfg.adapt.but(method="lora"))

@@ -1,0 +1,98 @@
+"""The search for what fits: the order of the changes, steps that keep their rows, and the one line that says it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from linnet.explain.fitting import Limits, changes, nearest_fit, refuse, with_rows
+from linnet.explain.forecast import forecast
+from linnet.train.config import PretrainConfig, SftConfig
+from tests.explain.plans import MB, a_probe
+
+NEW = PretrainConfig(batch_size=64, steps=100)
+TUNED = SftConfig(parent=Path("run"), batch_size=64)
+
+
+def test_changes_come_in_their_order():
+    assert [options for _, options in changes(NEW)] == [
+        (),
+        ("--checkpointing",),
+        ("--checkpointing", "--optimizer.state-bits", "8"),
+        ("--checkpointing", "--optimizer.state-bits", "8", "--model.num-layers", "2"),
+        ("--checkpointing", "--optimizer.state-bits", "8", "--model.num-layers", "1"),
+    ]
+    assert [options[-1:] for _, options in changes(TUNED)] == [(), ("--checkpointing",), ("lora",), ("8",)]
+
+
+def test_a_smaller_batch_is_enough_and_the_step_keeps_its_rows():
+    limits = Limits(memory=900 * MB)
+    fit = nearest_fit(NEW, lambda cfg: a_probe(), limits)
+    assert fit is not None
+    assert fit.options == ("--batch-size", "16", "--accumulate", "4")
+    assert fit.cfg.batch_size * fit.cfg.accumulate == 64
+    assert limits.holds(fit.found)
+    assert not limits.holds(forecast(a_probe(), NEW))
+
+
+def test_what_is_proposed_has_been_looked_at_itself():
+    seen = []
+
+    def look(cfg):
+        seen.append((cfg.batch_size, cfg.accumulate))
+        return a_probe()
+
+    nearest_fit(NEW, look, Limits(memory=900 * MB))
+    assert seen == [(64, 1), (16, 4)]
+
+
+def test_a_proposal_that_turns_out_too_large_is_made_smaller():
+    def look(cfg):
+        return a_probe(resident=2000 * MB) if cfg.batch_size == 16 else a_probe()
+
+    fit = nearest_fit(NEW, look, Limits(memory=900 * MB))
+    assert fit is not None
+    assert fit.options == ("--batch-size", "8", "--accumulate", "8")
+
+
+def test_where_one_row_is_too_much_the_next_change_is_tried():
+    heavy = tuple(replace(one, resident=5000 * MB) for one in a_probe().sights)
+
+    def look(cfg):
+        return a_probe() if cfg.checkpointing else a_probe(resident=5000 * MB, sights=heavy)
+
+    fit = nearest_fit(NEW, look, Limits(memory=900 * MB))
+    assert fit is not None
+    assert fit.options[0] == "--checkpointing"
+
+
+def test_nothing_is_proposed_where_nothing_helps():
+    limits = Limits(memory=100 * MB)
+    assert nearest_fit(NEW, lambda cfg: a_probe(), limits) is None
+    assert nearest_fit(NEW, lambda cfg: None, limits) is None
+    line = str(refuse("pretrain", None, limits, None))
+    assert "weights alone" in line
+    assert "\n" not in line
+
+
+def test_where_time_is_short_there_are_fewer_steps():
+    limits = Limits(memory=8000 * MB, seconds=100.0)
+    fit = nearest_fit(NEW.but(batch_size=8), lambda cfg: a_probe(), limits)
+    assert fit is not None
+    assert fit.options[0] == "--steps"
+    assert fit.found.seconds <= 100 < forecast(a_probe(), NEW.but(batch_size=8)).seconds
+
+
+def test_the_refusal_says_what_it_takes_what_there_is_and_what_fits():
+    limits = Limits(memory=900 * MB)
+    found = forecast(a_probe(), NEW)
+    line = str(refuse("pretrain", found, limits, nearest_fit(NEW, lambda cfg: a_probe(), limits)))
+    assert f"{found.memory / 1e9:.2f} GB" in line
+    assert "0.90 GB" in line
+    assert line.endswith("--batch-size 16 --accumulate 4")
+
+
+@pytest.mark.parametrize(("rows", "size", "accumulate"), [(64, 64, 3), (63, 48, 4), (5, 4, 48), (1, 1, 192)])
+def test_batches_divide_the_step(rows, size, accumulate):
+    found = with_rows(NEW.but(accumulate=3), rows)
+    assert (found.batch_size, found.accumulate) == (size, accumulate)

@@ -1,0 +1,99 @@
+"""The far side of a probe: bytes as they are counted, and that they grow with the rows in a straight line."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from linnet.batches.batch import Batch
+from linnet.explain import look
+from linnet.explain.beginnings import Beginning, Measuring
+from linnet.model.config import ModelConfig
+from linnet.model.decoder import Decoder
+from linnet.train.config import OptimizerConfig
+from linnet.train.objectives import next_token_objective
+from linnet.train.optimizers import make_optimizer
+from linnet.train.precision import Precision
+from linnet.train.state import TrainState
+
+
+@dataclass
+class Event:
+    """What the profiler says of one moment."""
+
+    at: int
+    what: str
+    size: int = 0
+
+    def start_ns(self):
+        return self.at
+
+    def name(self):
+        return self.what
+
+    def nbytes(self):
+        return self.size
+
+    def device_type(self):
+        return "DeviceType.CPU"
+
+
+def beginning(**choices):
+    """Return the beginning of a small training, with four rows of random tokens."""
+    config = ModelConfig(vocab_size=64, context_length=64, num_layers=2, hidden_size=64, num_heads=2, **choices)
+    model = Decoder(config, torch.Generator().manual_seed(0))
+    ids = torch.randint(0, 64, (4, 64), generator=torch.Generator().manual_seed(1))
+    batch = Batch(ids, ids.roll(-1, 1))
+    precision = Precision(torch.float32, torch.device("cpu"))
+    state = TrainState(model, make_optimizer(model, OptimizerConfig()), look._One(batch), precision)
+    return Beginning(state, next_token_objective(), batch, Measuring(0, 0, 0, 1))
+
+
+def test_bytes_are_added_up_in_order_and_parted_where_the_optimizer_begins():
+    events = [
+        Event(4, "[memory]", -30),
+        Event(1, "[memory]", 10),
+        Event(3, "Optimizer.step#AdamW.step"),
+        Event(2, "[memory]", 40),
+        Event(5, "[memory]", 5),
+    ]
+    assert list(look.levels(events, "cpu")) == [(0, False), (10, False), (50, False), (20, True), (25, True)]
+    assert list(look.levels(events, "cuda")) == [(0, False)]
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_what_a_step_holds_grows_in_a_straight_line_with_its_rows(checkpointing):
+    begun = beginning()
+    begun.state.model.checkpointing = checkpointing
+    list(look._steps(begun, 2, 1, 1.0, 1))  # the optimizer's states are made
+    held = {rows: look._peaks(begun, rows, 1, 1.0)[0] for rows in (4, 8, 16)}
+    assert held[16] == pytest.approx(held[8] + 2 * (held[8] - held[4]), rel=0.03)
+    assert held[16] > 1.5 * held[8]
+
+
+def test_steps_leave_the_weights_and_the_batches_as_they_were():
+    begun = beginning()
+    before, source = [p.clone() for p in begun.state.model.parameters()], begun.state.batches
+    assert len(list(look._steps(begun, 2, 1, 1.0, 2))) == 2
+    assert all(torch.equal(old, new) for old, new in zip(before, begun.state.model.parameters(), strict=True))
+    assert begun.state.batches is source
+
+
+def test_the_whole_batch_is_looked_at_where_it_is_light_and_less_where_it_is_not(monkeypatch):
+    begun = beginning()
+    assert look.sizes_of(begun, 8) == [1, 4, 8]
+    assert look.sizes_of(begun, 1) == [1]
+    monkeypatch.setattr(look, "free", lambda device: 0)
+    assert look.sizes_of(begun, 8) == [1]
+
+
+def test_more_rows_keep_more():
+    begun = beginning()
+    one, two, three = (look.kept(begun, rows) for rows in (1, 2, 3))
+    assert 0 < two - one
+    assert three - two == pytest.approx(two - one, rel=0.05)
+
+
+def test_tensors_that_share_memory_are_counted_once():
+    whole = torch.zeros(10)
+    assert look.bytes_of([whole, whole[:5], torch.zeros(2)]) == 48

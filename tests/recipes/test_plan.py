@@ -1,0 +1,49 @@
+"""`linnet plan`: it takes the options of the recipe, says what it will take, and refuses what will not fit."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from linnet import cli
+from tests.small_runs import WORDS, command, refused
+
+
+def test_without_a_recipe_and_with_none_of_them_it_is_refused(capsys):
+    assert "linnet plan pretrain|" in refused(capsys, ["plan"])
+    assert 'Did you mean "classify"' in refused(capsys, ["plan", "clasify"])
+
+
+def test_it_takes_the_options_of_the_recipe_and_its_own(capsys):
+    assert cli.main(["plan", "sft", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert all(option in said for option in ("--memory", "--hours", "--adapt.rank", "--batch-size", "--parent"))
+
+
+def test_a_memory_that_not_even_the_weights_fit_in_is_refused_without_a_probe(capsys):
+    words = ["plan", "pretrain", "--model.hidden-size", "16384", "--model.num-layers", "1", "--memory", "1GB"]
+    assert "weights alone" in refused(capsys, words)
+
+
+@pytest.mark.slow
+def test_a_training_takes_about_what_was_said(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    corpus, out = tmp_path / "corpus.txt", tmp_path / "run"
+    corpus.write_text(WORDS * 500)
+    words = command(corpus, out, "--batch-size", "64", "--model.context-length", "128", "--no-prove")
+    run = [sys.executable, "-m", "linnet"]
+    planned = [*run, "plan", words[0], *words[1:], "--json"]
+    said = json.loads(subprocess.run(planned, check=True, stdout=subprocess.PIPE).stdout)
+    assert sum(size for name, size in said.items() if name.endswith("_bytes") and name not in LIMITS) == pytest.approx(
+        said["peak_memory_bytes"]
+    )
+    subprocess.run([*run, *words], check=True, stdout=subprocess.DEVNULL)
+    taken = json.loads((out / "record.json").read_text())["peak_memory_bytes"]
+    assert said["peak_memory_bytes"] == pytest.approx(taken, rel=0.1)
+    tight = subprocess.run([*planned[:-1], "--memory", "100MB"], check=False, stderr=subprocess.PIPE, text=True)
+    assert tight.returncode == 2
+    assert "takes about" in tight.stderr.splitlines()[-1]
+
+
+LIMITS = ("peak_memory_bytes", "memory_limit_bytes")
