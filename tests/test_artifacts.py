@@ -6,12 +6,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from linnet.artifacts import load_model, load_network, load_scorer, save_model
+from linnet.artifacts import load_encoder_decoder, load_model, load_network, load_scorer, save_model
 from linnet.core.errors import BadInput
 from linnet.infer.config import SamplingConfig
 from linnet.infer.decode import generate
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
+from linnet.model.network import build
 from linnet.text.chat import chats
 from linnet.text.tokenizer import Tokenizer
 
@@ -133,3 +134,29 @@ def test_a_verifier_is_no_language_model_and_the_other_way_round(folder, tmp_pat
     assert load_network(tmp_path / "verifier")[0].config.output_size == 1
     with pytest.raises(BadInput, match="no words: it cannot write"):
         generate(verifier, None, [[1]], SamplingConfig(max_tokens=2))
+
+
+@pytest.mark.parametrize("kind", ["encoder", "encoder_decoder"])
+def test_other_kinds_come_back_and_are_no_language_models(kind, tmp_path):
+    tied = SMALL.but(kind=kind, tie_embeddings=True)
+    model = build(tied, torch.Generator().manual_seed(1))
+    save_model(tmp_path, model, TOKENIZER)
+    stored = load_file(tmp_path / "model.safetensors")
+    assert not stored.keys() & model.copies().keys()
+    loaded, _ = load_network(tmp_path)
+    assert type(loaded) is type(model)
+    for name, weights in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], weights)
+    shared = dict(loaded.named_parameters(remove_duplicate=False))
+    assert all(shared[one] is shared[other] for one, other in model.copies().items())
+    with pytest.raises(BadInput, match=r"an encoder.*not a language model"):
+        load_model(tmp_path)
+    if kind == "encoder":
+        with pytest.raises(BadInput, match="an encoder, not an encoder-decoder"):
+            load_encoder_decoder(tmp_path)
+    else:
+        assert load_encoder_decoder(tmp_path)[0].config == tied
+    values = json.loads((tmp_path / "model.json").read_text())
+    (tmp_path / "model.json").write_text(json.dumps({name: v for name, v in values.items() if name != "kind"}))
+    with pytest.raises(BadInput, match=r"has no|unknown"):
+        load_network(tmp_path)  # a decoder is what it would be by default

@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from linnet import metrics
 from linnet.evals.bag_of_words import BagOfWords
 from linnet.tasks.labelled_texts import Labelled
@@ -55,13 +53,6 @@ def probed(found: dict[str, dict[str, Any]], labels: int) -> list[str]:
         for name, one in found.items()
         if name not in ("blind", "bag of words") and one["interval"][0] > blind
     ]
-
-
-def compared(labels: Sequence[int], said: Sequence[int], rival: Sequence[int]) -> float:
-    """Return the chance that two equally good classifiers differ so much on these texts (McNemar's exact test)."""
-    first = np.array([a == b for a, b in zip(labels, said, strict=True)])
-    second = np.array([a == b for a, b in zip(labels, rival, strict=True)])
-    return float(metrics.mcnemar(first, second))
 
 
 def _bag(texts: Sequence[str], train: Sequence[Labelled], asked: Sequence[str]) -> list[int]:

@@ -77,6 +77,8 @@ class XrayConfig(PretrainConfig):
     """For seq2seq and summarize: as the recipe takes it."""
     target_column: str = "target"
     """For seq2seq and summarize: as the recipe takes it."""
+    held_out_split: str = ""
+    """For seq2seq and summarize: as the recipe takes it."""
     written: Annotated[int, Unlisted()] = 500
     """For seq2seq and summarize: as the recipe takes it; nothing is written here."""
     mask_share: float = 0.15

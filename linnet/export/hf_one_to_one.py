@@ -27,10 +27,9 @@ def read_network(
 
     Raises BadInput for a tensor that is missing, unexpected, misshapen or not of plain numbers.
     """
-    if config.num_layers + (config.encoder_layers or 0) > len(stored):  # before a network of so many modules is built
-        raise BadInput(
-            f"{folder}: config.json speaks of {config.num_layers:,} layers, of {len(stored):,} tensors in all"
-        )
+    layers = config.num_layers + (config.encoder_layers or 0)
+    if layers > len(stored):  # before a network of so many modules is built
+        raise BadInput(f"{folder}: config.json speaks of {layers:,} layers, of {len(stored):,} tensors in all")
     with torch.device("meta"):
         model = build(config).to(dtype)
     own = {name: tensor for name, tensor in model.state_dict().items() if name not in model.copies()}
@@ -72,12 +71,20 @@ def write_network(
 
 def refuse_what_is_lost(config: ModelConfig, again: ModelConfig, family: str) -> None:
     """Raise BadInput, naming the first field, when a network read back from the family's fields would be another."""
+    config, again = _spelled_out(config), _spelled_out(again)
     for name in ModelConfig.model_fields:
         if name not in ("dropout", "context_length") and getattr(config, name) != getattr(again, name):
             raise BadInput(
                 f"{name} = {getattr(config, name)!r} cannot be said in {family}'s config.json, which means "
                 f"{getattr(again, name)!r}; only networks of its family can be exported to it"
             )
+
+
+def _spelled_out(config: ModelConfig) -> ModelConfig:
+    """Return the config with its defaults in numbers: left out or written down, they mean the same network."""
+    encoder = (config.encoder_layers or config.num_layers) if config.kind == "encoder_decoder" else None
+    sizes = {"head_size": config.head_width, "mlp_size": config.mlp_width, "num_kv_heads": config.kv_heads}
+    return config.but(encoder_layers=encoder, **sizes)
 
 
 def stack_names(

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 def main(cfg: ClassifyConfig) -> Path:
     """Train, or go on training, and return the run folder."""
+    from functools import partial
+
     from linnet.artifacts import save_model, save_tuned
     from linnet.core.console import logger
     from linnet.core.run import Run, read_metrics
@@ -23,6 +25,8 @@ def main(cfg: ClassifyConfig) -> Path:
     from linnet.train.session import Best, already_done, set_up, training
     from linnet.train.tuning import begin_adapting, begin_tuning
 
+    if cfg.compile:
+        raise BadInput("--compile: batches of texts have a new width each, which would be compiled anew; leave it out")
     precision = set_up(cfg)
     Run.check(cfg.out, cfg, "classify", cfg.resume)
     if already_done(cfg, "classify"):
@@ -32,7 +36,7 @@ def main(cfg: ClassifyConfig) -> Path:
     texts, tokenizer = classes.texts, classes.tokenizer
     model = begin_adapting(cfg, network(cfg, classes, given), tokenizer, whole=("head", "head_layer"))
     state = begin_tuning(cfg, model, classes.train, precision)
-    best = Best(cfg.out / "state")
+    objective, best = partial(classification, balance_weight=cfg.balance_weight), Best(cfg.out / "state")
     logger.info("%s; %d parameters", texts.line(), sum(parameter.numel() for parameter in model.parameters()))
     if cfg.prove:
         prove_before_training(model, cfg.steps, cfg.seed, trained=given is not None)
@@ -40,7 +44,7 @@ def main(cfg: ClassifyConfig) -> Path:
     with training(cfg, "classify", state, parents=parents, data_hashes=classes.data_hashes()) as session:
         earlier = [line["held_out_loss"] for line in read_metrics(cfg.out) if "held_out_loss" in line]
         stop = EarlyStop(cfg.patience, earlier)
-        for step in session.steps(classification):
+        for step in session.steps(objective):
             if step.every(cfg.eval_every):
                 found = classes.measure(model, precision)
                 session.note(held_out_loss=found["loss"], held_out_accuracy=found["accuracy"])

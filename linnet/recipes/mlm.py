@@ -14,8 +14,7 @@ def main(cfg: MlmConfig) -> Path:
     from linnet.model.encoder import Encoder
     from linnet.prove.before_training import prove_before_training
     from linnet.train.early_stop import EarlyStop
-    from linnet.train.masking import network, read_hidden, with_room_for_the_mask
-    from linnet.train.objectives import masked_token
+    from linnet.train.masking import lesson, network, read_hidden, with_room_for_the_mask
     from linnet.train.pretraining import with_tokenizer
     from linnet.train.session import Best, Pace, already_done, set_up, training
     from linnet.train.tuning import begin_adapting, begin_tuning
@@ -45,7 +44,7 @@ def main(cfg: MlmConfig) -> Path:
         pace = Pace(model, precision, context, cfg.batch_size * context * cfg.accumulate)
         earlier = [line["held_out_loss"] for line in read_metrics(cfg.out) if "held_out_loss" in line]
         stop = EarlyStop(cfg.patience, earlier)
-        for step in session.steps(masked_token, pace):
+        for step in session.steps(lesson(cfg), pace):
             if step.every(cfg.eval_every):
                 found, _ = hidden.measure(model, precision, cfg.eval_tokens)
                 session.note(held_out_loss=found["loss"], held_out_accuracy=found["accuracy"])

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from linnet.core.errors import BadInput
 from linnet.train.row_config import Seq2SeqConfig
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def train(cfg: Seq2SeqConfig, recipe: str) -> Path:
     from linnet.train.tuning import begin_adapting, begin_tuning
     from linnet.train.two_sides import network, read_two_sides
 
+    if cfg.compile:
+        raise BadInput("--compile: batches of pairs have a new width each, which would be compiled anew; leave it out")
     precision = set_up(cfg)
     Run.check(cfg.out, cfg, recipe, cfg.resume)
     if already_done(cfg, recipe):

@@ -40,7 +40,8 @@ def kind_of_run(folder: Path) -> str:
 
 def as_tuning(cfg: SummarizeConfig) -> SftConfig:
     """Return the choices of `linnet sft` that teach a decoder the same; raises BadInput for what it has no use for."""
-    chosen = cfg.model_fields_set - {"written", "parent", "data", "out"}
+    usual, own = SummarizeConfig(), {"written", "held_out_split", "parent", "data", "out"}
+    chosen = {name for name in cfg.model_fields_set - own if getattr(cfg, name) != getattr(usual, name)}
     if foreign := sorted(chosen - SftConfig.model_fields.keys()):
         raise BadInput(f"--{foreign[0].replace('_', '-')} is for an encoder-decoder, and {cfg.parent} is a decoder")
     values = {name: getattr(cfg, name) for name in (*chosen, "parent", "data", "out", "batch_size")}
@@ -58,7 +59,7 @@ def scores_of_replies(cfg: SummarizeConfig) -> dict:
     from linnet.text.chat import Message, render
 
     model, tokenizer = load_model(cfg.out, pick_device(cfg.device))
-    pairs = read_text_pairs(cfg.data, cfg.source_column, cfg.target_column, cfg.split, cfg.held_out)
+    pairs = read_text_pairs(cfg.data, cfg.source_column, cfg.target_column, cfg.split, cfg.held_out, cfg.held_out_split)
     room = model.config.context_length
     asked = [
         one for one in pairs.held_out if len(render(tokenizer, [Message("user", one.question)], reply=True).ids) < room

@@ -76,14 +76,20 @@ def _of_task(task: Task, source: str, split: str, most: int, held_out: float) ->
     train = list(islice(_labelled(task, source, split), most))
     names = _names(task, source, split)
     measured = "validation" if sources.is_world(source) else measured_split(task, source)
-    if measured != split:
-        try:
-            limit = max(1, round(len(train) * held_out)) if sources.is_world(source) else None
-            held = list(islice(_labelled(task, source, measured), limit))
-            return _checked(f"{task.name}={source}", LabelledTexts(train, held, names, f"the split {measured}"))
-        except BadInput:
-            pass  # no such split: a share is held out
+    if measured != split and _has(task, source, measured):
+        limit = max(1, round(len(train) * held_out)) if sources.is_world(source) else None
+        held = list(islice(_labelled(task, source, measured), limit))
+        return _checked(f"{task.name}={source}", LabelledTexts(train, held, names, f"the split {measured}"))
     return _checked(f"{task.name}={source}", _by_hash(train, names, held_out))
+
+
+def _has(task: Task, source: str, split: str) -> bool:
+    """Say whether a data set has this split."""
+    try:
+        next(read(task, source, split))
+    except BadInput:
+        return False
+    return True
 
 
 def _labelled(task: Task, source: str, split: str) -> Iterator[Labelled]:

@@ -29,11 +29,14 @@ class TextPairs:
         return f"{len(self.train):,} pairs to learn from, {len(self.held_out):,} held out"
 
 
-def read_text_pairs(data: str, source_column: str, target_column: str, split: str, held_out: float) -> TextPairs:
+def read_text_pairs(
+    data: str, source_column: str, target_column: str, split: str, held_out: float, held_out_split: str = ""
+) -> TextPairs:
     """Read the pairs of `reversal`, `sorting`, a mixture as of `linnet sft`, or rows with two columns.
 
-    A share is held out, by a hash of the source; of the small world as rows of its validation split. Raises BadInput
-    for rows without these columns, and when nothing is left on one side.
+    A share is held out, by a hash of the source; of the small world as rows of its validation split. Of other data
+    `held_out_split` names a split that is held out instead. Raises BadInput for rows without these columns, and when
+    nothing is left on one side.
     """
     if is_toy(data):
         train, held = _split([_plain(row["source"], row["target"]) for row in toy_rows(data)], held_out)
@@ -45,6 +48,9 @@ def read_text_pairs(data: str, source_column: str, target_column: str, split: st
         if part.is_world:
             train += some
             held += islice(_examples(part, "validation", source_column, target_column), max(1, _share(some, held_out)))
+        elif held_out_split:
+            train += some
+            held += _examples(part, held_out_split, source_column, target_column)
         else:
             learn, measure = _split(some, held_out)
             train, held = train + learn, held + measure

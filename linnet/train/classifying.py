@@ -69,9 +69,9 @@ def network(cfg: ClassifyConfig, classes: Classes, given: Given | None) -> Decod
         if config.output_size == count and config.pooling != "none":  # a classifier already: its head goes on too
             return given[0]
         return with_head(given[0], count, draw, pooling_of(cfg, config))
-    config = cfg.model.but(vocab_size=classes.tokenizer.vocab_size, output_size=count, tie_embeddings=False)
-    if config.kind == "encoder_decoder":
+    if cfg.model.kind == "encoder_decoder":
         raise BadInput("--model.kind encoder_decoder: a classifier is a decoder or an encoder with a head for classes")
+    config = cfg.model.but(vocab_size=classes.tokenizer.vocab_size, output_size=count, tie_embeddings=False)
     model = build(config.but(pooling=pooling_of(cfg, config)), draw)
     assert isinstance(model, Decoder | Encoder)
     return model

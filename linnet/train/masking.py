@@ -15,7 +15,7 @@ from linnet.batches.windows import in_order
 from linnet.core.errors import BadInput
 from linnet.model.encoder import Encoder
 from linnet.text.tokenizer import Tokenizer
-from linnet.train.objectives import masked_token
+from linnet.train.objectives import Objective, masked_token
 from linnet.train.precision import Precision
 from linnet.train.pretraining import read_corpus
 from linnet.train.row_config import MlmConfig
@@ -68,6 +68,11 @@ def read_hidden(cfg: MlmConfig, tokenizer: Tokenizer) -> Hidden:
 def with_room_for_the_mask(cfg: MlmConfig, tokenizer: Tokenizer) -> MlmConfig:
     """Return the choices with a vocabulary that has an id for the mask."""
     return cfg.but(model=cfg.model.but(vocab_size=with_mask(tokenizer)))
+
+
+def lesson(cfg: MlmConfig) -> Objective:
+    """Return what is learned: the hidden tokens; compiled where that was asked for."""
+    return torch.compile(masked_token, dynamic=False) if cfg.compile else masked_token
 
 
 def network(cfg: MlmConfig, given: Encoder | None) -> Encoder:

@@ -76,10 +76,10 @@ def source_to_target(model: EncoderDecoder, batch: SourceTargetBatch, label_smoo
     return _of_targets(logits, batch.target.targets, label_smoothing)
 
 
-def classification(model: Decoder | Encoder, batch: LabelledBatch) -> Loss:
+def classification(model: Decoder | Encoder, batch: LabelledBatch, balance_weight: float = 0.0) -> Loss:
     """Cross-entropy of the label of each row in nats, summed; `accuracy` counts the rows that are classed rightly."""
     logits = pooled(model(batch.ids, lengths=batch.lengths), batch.lengths, model.config.pooling)
-    return _of_targets(logits, batch.labels)
+    return with_balance(_of_targets(logits, batch.labels), model, balance_weight)
 
 
 def _of_targets(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Loss:

@@ -106,11 +106,13 @@ def make_optimizer(model: nn.Module, config: OptimizerConfig) -> Together:
     taken = {id(parameter) for parameter in adapters}
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad and id(p) not in taken]
     embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
-    tables = [parameter for _, parameter in named if id(parameter) in embeddings]
+    # Read like a table and shaped like a matrix, these are neither: a step of either's size would be far too long.
+    gentle = ("value_gate.weight", "relative.table.weight")
+    tables = [parameter for name, parameter in named if id(parameter) in embeddings and not name.endswith(gentle)]
     heads = ("head.weight", "decoder.head.weight")
     head = [parameter for name, parameter in named if name in heads and id(parameter) not in embeddings]
     taken = {id(parameter) for parameter in tables + head}
-    matrices = [p for name, p in named if id(p) not in taken and p.ndim >= 2 and not name.endswith("value_gate.weight")]
+    matrices = [p for name, p in named if id(p) not in taken and p.ndim >= 2 and not name.endswith(gentle)]
     taken |= {id(parameter) for parameter in matrices}
     rest = [parameter for _, parameter in named if id(parameter) not in taken]
     own = {"params": adapters, "lr": config.adapter_lr, "weight_decay": config.weight_decay}

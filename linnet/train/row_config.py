@@ -34,6 +34,8 @@ class Seq2SeqConfig(TrainingConfig):
     """Split of a data set."""
     held_out: float = Field(default=0.05, gt=0, le=0.5)
     """Share kept out of training, to measure on; of the small world it is its validation split."""
+    held_out_split: str = ""
+    """Split that is held out instead of a share, where the data has one: `test`, say."""
     tokenizer: str = "characters"
     """A tokenizer's folder or file, or `bpe` or `characters` to train one on the pairs; a parent has its own."""
     vocab_size: int = Field(default=1024, ge=261, le=2**20)

@@ -55,7 +55,7 @@ class TwoSides:
 
 def read_two_sides(cfg: Seq2SeqConfig, given: Given | None) -> tuple[TwoSides, ModelConfig]:
     """Return the pairs that the choices name, and the config of the network that learns; raises BadInput."""
-    pairs = read_text_pairs(cfg.data, cfg.source_column, cfg.target_column, cfg.split, cfg.held_out)
+    pairs = read_text_pairs(cfg.data, cfg.source_column, cfg.target_column, cfg.split, cfg.held_out, cfg.held_out_split)
     if given is None:
         texts = (text for example in pairs.train for text in (example.question, example.answer.strip()))
         if cfg.tokenizer == "characters":  # one that is missing could not be encoded at all

@@ -5,6 +5,7 @@ import torch
 
 from linnet.adapt.heads import with_head
 from tests.infer.networks import network
+from tests.model.two_sided import ENCODERS, made
 
 IDS = torch.tensor([[3, 1, 4, 1, 5, 9, 2, 6]])
 
@@ -39,3 +40,30 @@ def test_the_head_is_drawn_from_the_generator_and_modes_are_kept():
 def test_a_verifiers_trunk_can_be_a_language_model_again():
     model = with_head(with_head(network(), 1), None)
     assert model(IDS).shape == (1, 8, 23)
+
+
+@torch.no_grad()
+def test_an_encoders_layer_before_the_head_is_made_anew():
+    model = made("encoder", **ENCODERS["bert"])
+    rows = with_head(model, 2, torch.Generator().manual_seed(1), pooling="first")
+    assert (rows.config.head_layer, rows.config.pooling, rows.config.tie_embeddings) == ("tanh", "first", False)
+    assert rows(IDS).shape == (1, 8, 2)
+    tokens = with_head(model, 5)
+    assert (tokens.config.head_layer, tokens.config.pooling) == ("none", "none")
+    assert torch.equal(tokens.both_ways(IDS), model.both_ways(IDS))
+    assert torch.equal(rows.both_ways(IDS), model.both_ways(IDS))
+
+
+def test_scores_of_tokens_on_an_encoder_learn_as_a_verifiers():
+    """A token-scoring head reads both ways; padding is marked, and is neither seen nor judged."""
+    from linnet.batches.judged import JudgedIds, judged_batch
+    from linnet.train.correctness import correctness
+
+    scorer = with_head(made("encoder", **ENCODERS["ours"]), 1, torch.Generator().manual_seed(1))
+    items = [JudgedIds((3, 4, 5), (6, 7), True), JudgedIds((3,), (8, 9, 2), False), JudgedIds((4, 4), (1,), True)]
+    together = correctness(scorer, judged_batch(items, 0, mark=True))
+    alone = [correctness(scorer, judged_batch([item], 0, mark=True)) for item in items]
+    assert int(together.count) == 6
+    torch.testing.assert_close(together.total, sum(one.total for one in alone), rtol=1e-5, atol=1e-5)
+    together.total.backward()
+    assert bool(scorer.embedding.weight.grad[8].any())

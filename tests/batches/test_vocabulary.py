@@ -5,7 +5,7 @@ import json
 import pytest
 
 from linnet.batches.prepare import Source, prepare
-from linnet.batches.vocabulary import tokenizer_for
+from linnet.batches.vocabulary import tokenizer_for, tokenizer_of_texts
 from linnet.core.errors import BadInput
 from linnet.data.cleaning import CleaningReport
 from linnet.data.split import split_documents
@@ -45,3 +45,13 @@ def test_a_folder_is_loaded(corpus, tmp_path):
     assert tokenizer_for(str(tmp_path / "saved"), Source(str(corpus)), 0).hash == trained.hash
     with pytest.raises(BadInput, match=r"no such folder.*Did you mean \"characters\""):
         tokenizer_for("character", Source(str(corpus)), 0)
+
+
+def test_a_tokenizer_of_given_texts(tmp_path):
+    assert tokenizer_of_texts("characters", iter(["abc", "bd"]), 300).decode(range(8)) == "abcd"
+    learned = tokenizer_of_texts("bpe", STORIES, 300)
+    assert learned.vocab_size == 300
+    learned.save(tmp_path)
+    assert tokenizer_of_texts(str(tmp_path), [], 1).hash == learned.hash
+    with pytest.raises(BadInput, match="nor one of bpe, characters"):
+        tokenizer_of_texts("bpee", STORIES, 300)

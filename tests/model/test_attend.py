@@ -105,3 +105,28 @@ def test_a_row_mask_goes_by_places_whatever_the_documents_are_called():
     mask = row_mask(documents, documents)[0, 0]
     expected = torch.block_diag(torch.ones(2, 2), torch.ones(3, 3), torch.ones(1, 1)).tril().bool()
     assert torch.equal(mask, expected)
+
+
+@pytest.mark.parametrize("heads", [4, 2])
+def test_rows_without_order_see_all_that_a_mask_does_not_hide(heads):
+    draw = torch.Generator().manual_seed(1)
+    q, k, v = (torch.randn(2, h, t, 8, generator=draw) for h, t in ((4, 5), (heads, 7), (heads, 7)))
+    mask = torch.arange(7)[None, None, None] < torch.tensor([7, 3])[:, None, None, None]
+    out = attend(q, k, v, mask=mask, causal=False)
+    for row, size in enumerate((7, 3)):
+        some = (part[row : row + 1] for part in (q, k[:, :, :size], v[:, :, :size]))
+        expected = torch.nn.functional.scaled_dot_product_attention(*some, enable_gqa=True)
+        torch.testing.assert_close(out[row : row + 1], expected, rtol=1e-5, atol=1e-6)
+    unmasked = attend(q, k, v, mask=None, causal=False)
+    torch.testing.assert_close(unmasked[0], out[0], rtol=1e-5, atol=1e-6)
+
+
+def test_a_bias_is_added_and_a_scale_stands_for_the_usual_one():
+    draw = torch.Generator().manual_seed(2)
+    q, k, v = (torch.randn(2, 2, 6, 8, generator=draw) for _ in range(3))
+    bias = torch.randn(1, 2, 6, 6, generator=draw)
+    seen = torch.ones(6, 6, dtype=torch.bool).tril()
+    scores = (q @ k.mT * 0.5 + bias).masked_fill(~seen, float("-inf"))
+    torch.testing.assert_close(attend(q, k, v, mask=None, bias=bias, scale=0.5), scores.softmax(-1) @ v)
+    everything = (q @ k.mT * 8**-0.5 + bias).softmax(-1) @ v
+    torch.testing.assert_close(attend(q, k, v, mask=None, bias=bias, causal=False), everything)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from linnet.model.config import ModelConfig
-from linnet.model.kv_cache import KVCache
+from linnet.model.kv_cache import KVCache, Memory
 
 WINDOWED = ModelConfig(num_layers=1, hidden_size=4, num_heads=1, window=4, sink_tokens=2)
 
@@ -74,3 +74,19 @@ def test_select_reorders_everything():
     assert cache.recent.tolist() == [[-1, 4], [2, 3], [-1, 4]]
     rows = feed(cache, 1, 1)
     assert [sorted(row) for row in rows] == [[0, 1], [0, 1, 2, 3], [0, 1]]
+
+
+@pytest.mark.parametrize("made_once", [False, True])
+def test_a_memory_of_sources_keeps_rows(made_once):
+    states = torch.arange(12.0).view(3, 2, 2)
+    mask = torch.tensor([[True, True], [True, False], [False, True]])[:, None, None]
+    pairs = [(states[:, None], -states[:, None])] if made_once else None
+    memory = Memory(states, mask, pairs)
+    memory.select(torch.tensor([2, 0]))
+    assert torch.equal(memory.states, states[[2, 0]])
+    assert torch.equal(memory.mask, mask[[2, 0]])
+    if made_once:
+        assert torch.equal(memory.pairs[0][1], -states[[2, 0]][:, None])
+    everyone = Memory(states, None)
+    everyone.select(torch.tensor([1]))
+    assert everyone.mask is None

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linnet.model.config import ModelConfig
-from linnet.model.positions import angles_of, rotary_angles, rotate, sinusoids
+from linnet.model.positions import RelativeBias, angles_of, rotary_angles, rotate, sinusoids
 
 
 def by_complex_numbers(x, positions, theta):
@@ -119,3 +119,27 @@ def test_without_a_stretch_the_angles_are_the_plain_ones():
     config, at = ModelConfig(num_heads=1, head_size=8), torch.tensor([[0, 3, 9]])
     for found, plain in zip(angles_of(config, at), rotary_angles(at, 8, 10000.0), strict=True):
         assert torch.equal(found, plain)
+
+
+@pytest.mark.parametrize(
+    ("both_ways", "kinds", "most"), [(True, 32, 128), (False, 32, 128), (True, 8, 12), (False, 8, 20)]
+)
+def test_kinds_of_distance_are_those_of_t5(both_ways, kinds, most):
+    t5 = pytest.importorskip("transformers.models.t5.modeling_t5")
+    kind = "encoder" if both_ways else "decoder"
+    bias = RelativeBias(ModelConfig(kind=kind, relative_buckets=kinds, relative_distance=most, positions="relative"))
+    ahead = torch.arange(-200, 200)
+    expected = t5.T5Attention._relative_position_bucket(ahead, both_ways, kinds, most)
+    assert torch.equal(bias.kinds(ahead), expected)
+    assert len(expected.unique()) == kinds - both_ways  # of no distance there is but one
+
+
+def test_a_relative_bias_knows_distances_only():
+    bias = RelativeBias(ModelConfig(kind="encoder", positions="relative", num_heads=2, num_layers=1))
+    torch.nn.init.normal_(bias.table.weight, generator=torch.Generator().manual_seed(0))
+    places = torch.arange(6)[None]
+    here = bias(places, places)
+    assert here.shape == (1, 2, 6, 6)
+    assert torch.equal(here, bias(places + 90, places + 90))
+    assert torch.equal(here[0, :, 2, 3], here[0, :, 4, 5])
+    assert not torch.equal(here[0, :, 2, 3], here[0, :, 3, 2])

@@ -4,12 +4,23 @@ import math
 
 import torch
 
-from linnet.batches.batch import IGNORE
+from linnet.batches.batch import IGNORE, Batch
+from linnet.batches.labelled import LabelledBatch
+from linnet.batches.source_target import SourceTargetBatch
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
-from linnet.train.objectives import distillation, next_token, next_token_objective
+from linnet.train.objectives import (
+    classification,
+    distillation,
+    masked_token,
+    next_token,
+    next_token_objective,
+    source_to_target,
+)
+from tests.model.two_sided import ENCODERS, TWO_SIDES, made, some_ids
 from tests.train.batches_for_tests import Counted
 
+ONE = {"encoder_decoder": TWO_SIDES["sinusoidal"], "encoder": ENCODERS["ours"]}
 SMALL = ModelConfig(vocab_size=17, hidden_size=16, num_layers=2, num_heads=2, context_length=8)
 
 
@@ -115,3 +126,41 @@ def test_the_temperature_hardly_changes_the_size_of_the_gradient():
         distillation(model, batch, random_decoder(2), temperature, 0.0).total.backward()
         sizes.append(float(model.head.weight.grad.norm()))
     assert max(sizes) / min(sizes) < 1.5
+
+
+def test_sources_and_targets_hidden_tokens_and_labels_by_hand():
+    two, encoder = (made(kind, **ONE[kind]) for kind in ("encoder_decoder", "encoder"))
+    ids = some_ids(3, 6)
+    target = Batch(ids, torch.where(ids % 3 == 0, IGNORE, ids.roll(-1, 1)))
+    pairs = SourceTargetBatch(some_ids(3, 5, 1), torch.tensor([5, 2, 3]), target)
+    rows = LabelledBatch(ids, torch.tensor([6, 2, 4]), torch.tensor([0, 2, 1]))
+    classes = made("decoder", **ONE["encoder"], output_size=3, pooling="last")
+    with torch.no_grad():
+        logits = {
+            "pairs": two(pairs.source, ids, source_lengths=pairs.source_lengths),
+            "hidden": encoder(ids),
+            "labels": classes(ids)[range(3), [5, 1, 3]],
+        }
+        found = {
+            "pairs": source_to_target(two, pairs),
+            "hidden": masked_token(encoder, target),
+            "labels": classification(classes, rows),
+        }
+    for name, loss in found.items():
+        wanted = rows.labels if name == "labels" else target.targets
+        learned = wanted != IGNORE
+        chances = logits[name].log_softmax(-1)[learned]
+        torch.testing.assert_close(loss.total, -chances[range(len(chances)), wanted[learned]].sum())
+        assert int(loss.count) == int(learned.sum())
+        assert int(loss.numbers["accuracy"]) == int((chances.argmax(-1) == wanted[learned]).sum())
+
+
+def test_smoothed_labels_are_spread_over_all_ids():
+    two, ids = made("encoder_decoder", **ONE["encoder_decoder"]), some_ids(2, 6)
+    pairs = SourceTargetBatch(some_ids(2, 5, 1), torch.tensor([5, 5]), Batch(ids, ids.roll(-1, 1)))
+    plain, smooth = (source_to_target(two, pairs, label_smoothing=share) for share in (0.0, 0.2))
+    chances = two(pairs.source, ids).log_softmax(-1)
+    right = -chances.gather(-1, pairs.target.targets[..., None]).sum()
+    torch.testing.assert_close(plain.total, right)
+    torch.testing.assert_close(smooth.total, 0.8 * right - 0.2 * chances.mean(-1).sum())
+    torch.testing.assert_close(smooth.numbers["cross_entropy"], right.detach())

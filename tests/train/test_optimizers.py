@@ -4,6 +4,7 @@ import torch
 
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
+from linnet.model.network import build
 from linnet.train.config import OptimizerConfig
 from linnet.train.optimizers import Muon, make_optimizer, orthogonalise
 
@@ -100,3 +101,15 @@ def test_set_lr_scales_every_group_from_its_own_peak():
     optimizer.set_lr(0.5)
     optimizer.set_lr(0.25)
     assert [group["lr"] for group in optimizer.groups()] == [peak * 0.25 for peak in peaks]
+
+
+def test_heads_of_both_kinds_and_a_bias_by_distance_have_rates_of_their_own():
+    config = SMALL.but(kind="encoder_decoder", ngram_buckets=0, positions="relative")
+    model = build(config)
+    muon = make_optimizer(model, OptimizerConfig(matrix_lr=0.5, lr=0.1, embedding_lr=0.2, head_lr=0.3))
+    rate = {name: group["lr"] for group in muon.groups() for name in names_of(model, group)}
+    assert rate["decoder.head.weight"] == 0.3
+    assert rate["decoder.embedding.weight"] == 0.2
+    assert rate["encoder.relative.table.weight"] == rate["decoder.relative.table.weight"] == 0.1
+    assert rate["decoder.blocks.0.cross.key.weight"] == 0.5
+    assert rate.keys() == {name for name, _ in model.named_parameters()}

@@ -10,8 +10,9 @@ from linnet.batches.batch import IGNORE, Batch
 from linnet.batches.shards import Shard, ShardWriter
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
+from linnet.train.objectives import masked_token
 from linnet.train.precision import Precision
-from linnet.train.validate import HeldOut, mean_loss, validate
+from linnet.train.validate import HeldOut, mean_loss, mean_numbers, validate
 
 SMALL = ModelConfig(vocab_size=17, hidden_size=16, num_layers=2, num_heads=2, context_length=8, dropout=0.5)
 FP32 = Precision(torch.float32, torch.device("cpu"))
@@ -106,3 +107,17 @@ def test_the_mean_of_batches_is_of_all_learned_targets(model):
     losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
     assert count == int((targets != IGNORE).sum())
     assert found == pytest.approx(float(losses.sum()) / count, abs=1e-5)
+
+
+def test_means_of_an_objectives_numbers_over_all_targets():
+    model = Decoder(SMALL).train()
+    torch.nn.init.normal_(model.head.weight, generator=torch.Generator().manual_seed(0))
+    ids = torch.arange(24).view(4, 6) % 17
+    batches = [Batch(ids[:1], ids[:1]), Batch(ids[1:], torch.where(ids[1:] % 2 == 0, IGNORE, ids[1:]))]
+    found, count = mean_numbers(model, batches, FP32, masked_token)
+    assert model.training
+    model.eval()
+    losses = [masked_token(model, batch) for batch in batches]
+    assert count == sum(int(loss.count) for loss in losses)
+    assert found["loss"] == pytest.approx(sum(float(loss.total) for loss in losses) / count)
+    assert 0 <= found["accuracy"] <= 1
