@@ -156,7 +156,7 @@ def test_other_kinds_come_back_and_are_no_language_models(kind, tmp_path):
             load_encoder_decoder(tmp_path)
     else:
         assert load_encoder_decoder(tmp_path)[0].config == tied
-    values = json.loads((tmp_path / "model.json").read_text())
-    (tmp_path / "model.json").write_text(json.dumps({name: v for name, v in values.items() if name != "kind"}))
-    with pytest.raises(BadInput, match=r"has no|unknown"):
-        load_network(tmp_path)  # a decoder is what it would be by default
+        values = json.loads((tmp_path / "model.json").read_text())
+        (tmp_path / "model.json").write_text(json.dumps({name: v for name, v in values.items() if name != "kind"}))
+        with pytest.raises(BadInput, match=r"has no|unknown"):
+            load_network(tmp_path)  # a decoder is what it would be by default

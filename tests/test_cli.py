@@ -138,7 +138,7 @@ def chosen(done: Done) -> dict:
 def test_help_lists_every_command_in_order_and_imports_no_torch():
     program = "import sys; from linnet.cli import main; main(['--help']); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    places = [done.stdout.index(f" {name} ") for name in cli.COMMANDS]
+    places = [done.stdout.index(f"│ {name} ") for name in cli.COMMANDS]
     assert places == sorted(places)
     assert done.stdout.endswith("False\n")
 

@@ -18,7 +18,7 @@ from linnet.model.positions import rotate
 
 @dataclass(frozen=True)
 class Prefix:
-    """Keys and values of P places before each row that every token sees, in windows too: a pair [1, G, P, d] a layer."""
+    """Keys and values of P places before each row that every token sees, in windows too: pairs [1, G, P, d]."""
 
     layers: Sequence[tuple[Tensor, Tensor]]
 

@@ -50,7 +50,7 @@ def test_a_folder_is_loaded(corpus, tmp_path):
 def test_a_tokenizer_of_given_texts(tmp_path):
     assert tokenizer_of_texts("characters", iter(["abc", "bd"]), 300).decode(range(8)) == "abcd"
     learned = tokenizer_of_texts("bpe", STORIES, 300)
-    assert learned.vocab_size == 300
+    assert 256 < learned.vocab_size <= 300
     learned.save(tmp_path)
     assert tokenizer_of_texts(str(tmp_path), [], 1).hash == learned.hash
     with pytest.raises(BadInput, match="nor one of bpe, characters"):

@@ -124,7 +124,8 @@ def test_weights_are_sorted_as_in_production(name, kind):
 
 
 def test_the_defaults_are_those_of_production():
-    assert vars(by_hand.Rates()) == OptimizerConfig().model_dump()
+    elsewhere = {"adapter_lr", "state_bits"}  # adapters and states in 8 bits are no matter of these mathematics
+    assert vars(by_hand.Rates()) == OptimizerConfig().model_dump(exclude=elsewhere)
 
 
 def test_several_step_as_one_and_each_from_its_own_peak():

@@ -90,7 +90,7 @@ def test_the_whole_batch_is_looked_at_where_it_is_light_and_less_where_it_is_not
 def test_more_rows_keep_more():
     begun = beginning()
     one, two, three = (look.kept(begun, rows) for rows in (1, 2, 3))
-    assert 0 < two - one
+    assert two > one
     assert three - two == pytest.approx(two - one, rel=0.05)
 
 

@@ -96,7 +96,7 @@ def test_what_cannot_be_expressed_or_does_not_fit_is_refused(tmp_path):
     edit(tmp_path, feed_forward_proj="gated-relu")
     refused(tmp_path, "feed_forward_proj")
     edit(tmp_path, feed_forward_proj="relu", num_layers=500)
-    refused(tmp_path, "500")
+    refused(tmp_path, "502 layers")
 
 
 @torch.no_grad()

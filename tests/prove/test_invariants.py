@@ -23,7 +23,7 @@ def written():
 def test_all_that_are_written_are_told_once():
     assert set(ALL) == set(written())
     assert max(Counter(map(name_of, ALL)).values()) == 1
-    assert len(ALL) == 54
+    assert len(ALL) == 57
 
 
 def test_the_quick_ones_are_among_them_in_the_same_order():

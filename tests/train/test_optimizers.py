@@ -109,7 +109,7 @@ def test_heads_of_both_kinds_and_a_bias_by_distance_have_rates_of_their_own():
     muon = make_optimizer(model, OptimizerConfig(matrix_lr=0.5, lr=0.1, embedding_lr=0.2, head_lr=0.3))
     rate = {name: group["lr"] for group in muon.groups() for name in names_of(model, group)}
     assert rate["decoder.head.weight"] == 0.3
-    assert rate["decoder.embedding.weight"] == 0.2
+    assert rate["encoder.embedding.weight"] == 0.2
     assert rate["encoder.relative.table.weight"] == rate["decoder.relative.table.weight"] == 0.1
     assert rate["decoder.blocks.0.cross.key.weight"] == 0.5
     assert rate.keys() == {name for name, _ in model.named_parameters()}
