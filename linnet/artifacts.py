@@ -224,7 +224,8 @@ def find_base(folder: Path) -> Path:
         if digest == wanted:
             return path
     raise BadInput(
-        f"{folder}: is an adapter of other weights ({wanted[:12]}) than those in {found[0]} ({hashes[found[0]][:12]})"
+        f"{folder}: is an adapter of other weights ({wanted[:12]}) than those in {os.path.normpath(found[0])} "
+        f"({hashes[found[0]][:12]})"
     )
 
 

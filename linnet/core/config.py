@@ -76,6 +76,12 @@ def _parted(value: Any) -> Any:
 
 # A list may be typed with commas or by naming the option again: `--tries 1,4`, `--tries 1 --tries 4`.
 ByCommas = BeforeValidator(_parted)
+def _whole_word(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+# A choice among numbers: `--optimizer.state-bits 8` comes as a word too.
+WholeWord = BeforeValidator(_whole_word)
 # The command line hands over words: `--top-k none` must reach an `int | None` field as None.
 NoneWord = BeforeValidator(_none_word)
 OptionalInt = Annotated[int | None, NoneWord]

@@ -124,7 +124,8 @@ def readable(config: ModelConfig, tokens: int) -> Tensor:
 def _reading(model: Decoder) -> Reading:
     config = model.config
     # Sinks are tokens at the first positions: a row that stands elsewhere has none.
-    relative = config.positions == "rotary" and not config.sink_tokens
+    # What stands before each row stays where it is when the row is moved.
+    relative = config.positions == "rotary" and not config.sink_tokens and model.prefix is None
     endless = config.window is not None and not config.global_every
     return Reading(
         padded=lambda ids, lengths: model(ids, lengths=lengths),

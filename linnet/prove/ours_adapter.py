@@ -46,10 +46,8 @@ def with_adapter(subject: Subject, folder: Path) -> Subject:
     model, tokenizer, config = load_adapted(folder)
     if not isinstance(model, Decoder):
         return subject
-    reading = subject.reading if model.prefix is None else replace(subject.reading, moved=None)  # it moves too
     return replace(
         subject,
-        reading=reading,
         reloaded=lambda: replace(subject, model=(again := _reloaded(folder, tokenizer)), logits=again),
         adapter=_adapter(folder, config, subject.device),
         quantized=_quantized(folder, config) if config.method == "qlora" else None,

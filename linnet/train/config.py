@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from linnet.adapt.config import AdaptConfig
-from linnet.core.config import Config, OptionalInt, Positional
+from linnet.core.config import Config, OptionalInt, Positional, WholeWord
 from linnet.model.config import ModelConfig
 
 
@@ -25,7 +25,7 @@ class OptimizerConfig(Config):
     """With muon: peak learning rate of the output head."""
     adapter_lr: float = Field(default=1e-3, gt=0)
     """Peak learning rate of what --adapt.method adds, always AdamW's; virtual tokens want about 0.03."""
-    state_bits: Literal[8, 32] = 32
+    state_bits: Annotated[Literal[8, 32], WholeWord] = 32
     """Bits of each number that AdamW keeps of a weight, two a weight."""
     momentum: float = Field(default=0.95, ge=0, lt=1)
     """Momentum of Muon."""

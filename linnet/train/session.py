@@ -167,6 +167,9 @@ class Pace:
     def __init__(self, model: Decoder, precision: Precision, tokens_per_row: int, tokens_per_step: int):
         self.tokens_per_step, self.device = tokens_per_step, precision.device
         self.flops_per_token = training_flops_per_token(model.config, tokens_per_row)
+        learn, total = counts(model).values()
+        if learn < total / 2:  # of the three products of a weight, the one for its own gradient is not made
+            self.flops_per_token = 2 * self.flops_per_token // 3
         self.dtype, self.limit = precision.dtype, 0.0
         self.measure_limit()
 

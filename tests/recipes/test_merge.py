@@ -75,11 +75,11 @@ def test_a_packed_run_is_exported_as_one_plain_model(tmp_path, capsys):
     shape |= {"residual_mix": False, "value_embedding_every": 0, "logit_soft_cap": None}
     base = save_base(tmp_path / "base", hidden_size=64, **shape)
     folder = run(base, tmp_path / "run", "qlora")
-    assert linnet(["export", str(folder), "--out", str(tmp_path / "theirs")]) == 0
+    assert linnet(["export", "hf", str(folder), "--out", str(tmp_path / "theirs")]) == 0
     theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "theirs")
     with torch.no_grad():
         found = theirs(IDS).logits
     torch.testing.assert_close(found, logits(load_model(folder)[0]), atol=1e-5, rtol=1e-5)
     prompt = run(base, tmp_path / "prompt", "prompt")
-    words = ["export", str(prompt), "--out", str(tmp_path / "no")]
+    words = ["export", "hf", str(prompt), "--out", str(tmp_path / "no")]
     assert "virtual tokens are no weights" in refused(capsys, words, lines=None)
