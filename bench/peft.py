@@ -44,7 +44,7 @@ def twins(run: Path, data: str, config: AdaptConfig, steps: int, batch_size: int
     """Train both and return (linnet's, peft's); raises BadInput where peft or transformers is missing."""
     try:
         import transformers
-        from peft import PeftModel
+        from peft import PeftModel  # type: ignore[import-not-found]
     except ImportError:
         raise needs_extra("peft", "hf", "the comparison with peft") from None
     model, tokenizer = load_model(run)

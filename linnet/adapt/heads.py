@@ -11,7 +11,7 @@ from linnet.model.encoder import Encoder
 from linnet.model.network import build
 from linnet.model.pooling import Pooling
 
-Headed = TypeVar("Headed", Decoder, Encoder)
+Headed = TypeVar("Headed", bound=Decoder | Encoder)
 
 
 @torch.no_grad()

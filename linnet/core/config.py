@@ -76,6 +76,8 @@ def _parted(value: Any) -> Any:
 
 # A list may be typed with commas or by naming the option again: `--tries 1,4`, `--tries 1 --tries 4`.
 ByCommas = BeforeValidator(_parted)
+
+
 def _whole_word(value: Any) -> Any:
     return int(value) if isinstance(value, str) and value.isdecimal() else value
 

@@ -110,8 +110,8 @@ def chosen(batch: Any, numbers: list[int]) -> Any:
         target = chosen(batch.target, numbers)
         return replace(batch, source=batch.source[numbers], source_lengths=batch.source_lengths[numbers], target=target)
     if isinstance(batch, Batch):
-        parts = (batch.ids, batch.targets, batch.documents, batch.positions)
-        return Batch(*(None if part is None else part[numbers] for part in parts))
+        documents, positions = (None if part is None else part[numbers] for part in (batch.documents, batch.positions))
+        return Batch(batch.ids[numbers], batch.targets[numbers], documents, positions)
     return replace(batch, ids=batch.ids[numbers], lengths=batch.lengths[numbers], labels=batch.labels[numbers])
 
 

@@ -12,6 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from linnet.core.errors import BadInput
 from linnet.train.config import TrainingConfig
@@ -86,4 +87,5 @@ def take_probe(program: str, recipe: str, cfg: TrainingConfig) -> Probe:
         found = json.loads(result.read_text())
     if "refused" in found:
         raise BadInput(found["refused"])
-    return Probe(**{**found, "sights": tuple(Sight(**sight) for sight in found["sights"])})
+    values: dict[str, Any] = {**found, "sights": tuple(Sight(**sight) for sight in found["sights"])}
+    return Probe(**values)

@@ -3,6 +3,8 @@
 B batch, T tokens, D hidden size, V vocabulary, S keys.
 """
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -120,7 +122,8 @@ class Decoder(Stack):
         if prefix is not None:  # rows begin behind it, and all of them see it
             positions = positions + prefix.places
             full, windowed = (
-                None if mask is None else F.pad(mask, (prefix.places, 0), value=True) for mask in (full, windowed)
+                None if mask is None else F.pad(cast(Tensor, mask), (prefix.places, 0), value=True)
+                for mask in (full, windowed)
             )
             bias = None if bias is None else F.pad(bias, (prefix.places, 0))
         sight = Sight(self._angles(positions), full, windowed, cache, bias, memory=memory, prefix=prefix)

@@ -3,9 +3,12 @@
 B batch, S source tokens, T target tokens, D hidden size, V vocabulary.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
+from linnet.model.attention import CrossAttention
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
 from linnet.model.initialise import initialise
@@ -58,7 +61,11 @@ class EncoderDecoder(nn.Module):
     def new_cache(self, source: Tensor, capacity: int, lengths: Tensor | None = None) -> KVCache:
         """Read sources [B, S] and make a cache for targets of up to `capacity` tokens, which holds what was read."""
         memory = self.read(source, lengths)
-        memory.pairs = [block.cross.pair(memory.states) for block in self.decoder.blocks if block.cross is not None]
+        memory.pairs = [
+            cast(CrossAttention, block.cross).pair(memory.states)
+            for block in self.decoder.blocks
+            if block.cross is not None
+        ]
         cache = self.decoder.new_cache(len(source), capacity)
         cache.memory = memory
         return cache

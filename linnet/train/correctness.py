@@ -40,7 +40,9 @@ def correctness_objective(balance_weight: float = 0.0) -> Objective:
     return partial(correctness, balance_weight=balance_weight)
 
 
-def begin(parent: Decoder, items: list[JudgedIds], pad_id: int, cfg: TuningConfig, precision: Precision) -> TrainState:
+def begin(
+    parent: Decoder, items: list[JudgedIds], pad_id: int, cfg: TuningConfig, precision: Precision
+) -> TrainState[Decoder]:
     """Return a verifier on the parent's trunk, its optimizer and batches, as they are before the first step."""
     model = begin_adapting(cfg, with_head(parent, 1, torch.Generator().manual_seed(cfg.seed)), whole=["head"])
     batches = JudgedRows(items, cfg.batch_size, cfg.seed, pad_id, mark=bool(model.config.num_experts))

@@ -57,7 +57,7 @@ def with_balance(loss: Loss, model: Network, weight: float) -> Loss:
     return Loss(loss.total + weight * balance * loss.count, loss.count, numbers)
 
 
-def masked_token(model: Encoder, batch: Batch) -> Loss:
+def masked_token(model: Encoder | Decoder, batch: Batch) -> Loss:
     """Cross-entropy of the tokens that were hidden, in nats, summed; `accuracy` is how many are the likeliest ones.
 
     Targets stand at their own places (Devlin et al. 2019): nothing is shifted, and what was not hidden is IGNORE.

@@ -1,6 +1,7 @@
 """What a pretraining begins with: made the same way to train, to look into its data and to do a step again."""
 
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import torch
 
@@ -22,8 +23,10 @@ from linnet.train.schedules import schedule_of
 from linnet.train.session import OneBatch
 from linnet.train.state import TrainState
 
+C = TypeVar("C", bound=PretrainConfig)
 
-def with_tokenizer(cfg: PretrainConfig) -> tuple[PretrainConfig, Tokenizer]:
+
+def with_tokenizer(cfg: C) -> tuple[C, Tokenizer]:
     """Return the tokenizer that the choices ask for, and the choices with the size of its vocabulary."""
     source = Source(cfg.corpus, cfg.column, cfg.split, held_out=cfg.held_out)
     tokenizer = tokenizer_for(cfg.tokenizer, source, cfg.vocab_size)
@@ -39,7 +42,7 @@ def read_corpus(cfg: PretrainConfig, tokenizer: Tokenizer) -> tuple[Prepared, Wi
     return data, rows(data.train, cfg.batch_size, context, cfg.seed)
 
 
-def begin(cfg: PretrainConfig, batches: Windows | PackedRows, precision: Precision) -> TrainState:
+def begin(cfg: PretrainConfig, batches: Windows | PackedRows, precision: Precision) -> TrainState[Decoder]:
     """Return network, optimizer and batches as they are before the first step; raises BadInput for no decoder."""
     if cfg.model.kind != "decoder" or cfg.model.output_size is not None:
         raise BadInput(

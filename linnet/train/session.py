@@ -18,8 +18,8 @@ from linnet.core.files import replace_folder
 from linnet.core.interrupt import Interrupt
 from linnet.core.machine import matmul_limit, memory_bytes
 from linnet.core.run import Run, differences
-from linnet.model.decoder import Decoder
 from linnet.model.flops import training_flops_per_token
+from linnet.model.network import Network
 from linnet.train import loop
 from linnet.train.config import TrainingConfig
 from linnet.train.loop import Step
@@ -164,7 +164,7 @@ class OneBatch:
 class Pace:
     """Tokens a second and the share of the machine's measured matmul limit that they make."""
 
-    def __init__(self, model: Decoder, precision: Precision, tokens_per_row: int, tokens_per_step: int):
+    def __init__(self, model: Network, precision: Precision, tokens_per_row: int, tokens_per_step: int):
         self.tokens_per_step, self.device = tokens_per_step, precision.device
         self.flops_per_token = training_flops_per_token(model.config, tokens_per_row)
         learn, total = counts(model).values()
@@ -190,7 +190,7 @@ class Best:
     def __init__(self, folder: Path):
         self.folder = folder / "best"
 
-    def keep(self, model: Decoder) -> None:
+    def keep(self, model: Network) -> None:
         """Save the weights as they are now."""
         with replace_folder(self.folder) as new:
             save_file(
@@ -199,7 +199,7 @@ class Best:
             )
 
     @torch.no_grad()
-    def take(self, model: Decoder) -> None:
+    def take(self, model: Network) -> None:
         """Put the kept weights back into the model, if any were kept."""
         path = self.folder / "w.safetensors"
         if path.is_file():

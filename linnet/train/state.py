@@ -1,7 +1,7 @@
 """Everything of a training that must survive: weights, optimizer, data position, step, random generators, scaler."""
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -10,10 +10,11 @@ from torch import Tensor
 
 from linnet.core.errors import BadInput
 from linnet.core.files import file_hash, json_text, read_json, replace_folder, write_atomic
-from linnet.model.decoder import Decoder
+from linnet.model.network import Network
 from linnet.train.optimizers import Together
 from linnet.train.precision import Precision
 
+N = TypeVar("N", bound=Network)
 PARTS = ("tensors.safetensors", "state.json")  # of a saved state, beside the manifest with their hashes
 
 
@@ -33,10 +34,10 @@ class Batches(Protocol):
         ...
 
 
-class TrainState:
+class TrainState(Generic[N]):
     """Owns what a resumed training needs to go on with the same bits as one that was never stopped."""
 
-    def __init__(self, model: Decoder, optimizer: Together, batches: Batches, precision: Precision):
+    def __init__(self, model: N, optimizer: Together, batches: Batches, precision: Precision):
         self.model, self.optimizer, self.batches, self.precision = model, optimizer, batches, precision
         self.device = precision.device
         self.step = 0

@@ -4,9 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
-
-from torch import nn
+from typing import Protocol
 
 from linnet.adapt.config import AdaptConfig
 from linnet.adapt.surgery import adapt, counts
@@ -22,11 +20,10 @@ from linnet.train.config import DistillConfig, TrainingConfig, TuningConfig
 from linnet.train.optimizers import make_optimizer
 from linnet.train.precision import Precision
 from linnet.train.session import OneBatch
-from linnet.train.state import Batches, TrainState
+from linnet.train.state import Batches, N, TrainState
 from linnet.train.validate import mean_loss
 
 RENDERED_AT_ONCE = 1000
-N = TypeVar("N", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,7 @@ def begin_adapting(cfg: Asks, model: N, tokenizer: Tokenizer | None = None, whol
     return model
 
 
-def begin_tuning(cfg: TrainingConfig, model: Decoder, batches: Batches, precision: Precision) -> TrainState:
+def begin_tuning(cfg: TrainingConfig, model: N, batches: Batches, precision: Precision) -> TrainState[N]:
     """Return a network on its device, with optimizer and batches, as they are before the first step.
 
     A network that `begin_adapting` was to operate on, and did not, is operated on here.

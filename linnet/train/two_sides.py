@@ -72,7 +72,7 @@ def read_two_sides(cfg: Seq2SeqConfig, given: Given | None) -> tuple[TwoSides, M
         left_out += len(too_long)
         asked = [example for number, example in enumerate(examples) if number not in set(too_long)]
         sides.append(SourceTargetRows(items, cfg.batch_size, cfg.seed, tokenizer.pad_id, start))
-    return TwoSides(pairs, tokenizer, *sides, asked, left_out), config
+    return TwoSides(pairs, tokenizer, sides[0], sides[1], asked, left_out), config
 
 
 def network(cfg: Seq2SeqConfig, config: ModelConfig, given: Given | None) -> EncoderDecoder:
