@@ -48,7 +48,7 @@ class Seq2SeqConfig(TrainingConfig):
     """Held-out sources whose targets are written freely at the end and graded."""
     samples: int = Field(default=6, ge=0, le=1000)
     """How many of these are shown in samples.md."""
-    steps: int = Field(default=1500, ge=1)
+    steps: int = Field(default=400, ge=1)
     """Optimizer steps."""
     batch_size: int = Field(default=128, ge=1, le=65536)
     """Pairs in a batch."""

@@ -19,6 +19,7 @@ def test_there_are_enough_trainings_and_their_own_words_win():
     assert words_of(TUNED["sft"], Path("parent"), 1)[:2] == ["sft", "parent"]
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_trainings_are_planned_and_run_under_their_cap(tmp_path):
     out = tmp_path / "plan.json"
