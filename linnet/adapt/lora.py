@@ -32,15 +32,19 @@ class Detour(nn.Module):
         self.up = nn.Parameter(torch.zeros(outputs, len(down), device=down.device, dtype=down.dtype))
         self.magnitude = None if length is None else nn.Parameter(length.clone())
 
-    def forward(self, x: Tensor, base: nn.Linear | PackedLinear) -> Tensor:
-        """Return what is to be added to base(x): x [..., I] to [..., O]."""
-        x = F.dropout(x, self.dropout, self.training) if self.dropout else x
-        narrow = F.linear(F.linear(x, self.down), self.up) * self.scale
+    def forward(self, x: Tensor, base: nn.Linear | PackedLinear, said: Tensor) -> Tensor:
+        """Return what is to be added to said = base(x): x [..., I] to [..., O]."""
+        dropped = F.dropout(x, self.dropout, self.training) if self.dropout else x
+        narrow = F.linear(F.linear(dropped, self.down), self.up) * self.scale
         if self.magnitude is None:
             return narrow
         matrix = base.weight
         stretch = self.stretch(matrix).to(narrow.dtype)
-        return (stretch - 1) * F.linear(x, matrix.to(x.dtype)) + stretch * narrow
+        if dropped is x:  # then the product with W is there already
+            plain = said if base.bias is None else said - base.bias.to(said.dtype)
+        else:
+            plain = F.linear(dropped, matrix.to(x.dtype))
+        return (stretch - 1) * plain + stretch * narrow
 
     def product(self) -> Tensor:
         """Return scale B A, [O, I]."""
@@ -73,23 +77,23 @@ class Detoured(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [..., I] to [..., O]."""
-        y = self.base(x)
+        y = said = self.base(x)
         if self.merged is not None:
             return y
         for name, weight in self.use.items():
             detour = self.detours[name]
             if isinstance(weight, Tensor):
-                y = self._by_rows(x, y, detour, weight.to(x.device))
+                y = self._by_rows(x, y, said, detour, weight.to(x.device))
             elif weight:
-                more = detour(x, self.base)
+                more = detour(x, self.base, said)
                 y = y + (more if weight == 1 else weight * more)
         return y
 
-    def _by_rows(self, x: Tensor, y: Tensor, detour: nn.Module, weight: Tensor) -> Tensor:
+    def _by_rows(self, x: Tensor, y: Tensor, said: Tensor, detour: nn.Module, weight: Tensor) -> Tensor:
         if x.ndim < 3 or len(weight) != len(x):
             raise ValueError(f"adapters were chosen for {len(weight)} rows, and {list(x.shape)} came; choose anew")
         rows = weight.nonzero().squeeze(-1)
-        more = detour(x[rows], self.base)
+        more = detour(x[rows], self.base, said[rows])
         return y.index_add(0, rows, (weight[rows].view(-1, 1, 1) * more).to(y.dtype))
 
     @property
