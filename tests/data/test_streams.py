@@ -75,7 +75,7 @@ def test_a_line_without_bound_is_refused(tmp_path, monkeypatch, encoding):
         ("nul.txt", b"abc\x00def", "binary file, not text .1 NUL"),
         ("odd.txt", bytes(range(128, 256)), "binary file"),
         ("wide.txt", "text".encode("utf-16"), "looks like UTF-16, not utf-8; give --encoding utf-16"),
-        ("cut.txt.gz", gzip.compress(b"abc" * 1000)[:-9], "damaged or cut short"),
+        ("cut.txt.gz", gzip.compress(b"abc" * 1000, mtime=0)[:-9], "damaged or cut short"),
         ("not.txt.gz", b"plain", "damaged or cut short"),
         ("not.txt.xz", b"plain", "damaged or cut short"),
         ("not.txt.bz2", b"plain", "cannot be read"),
