@@ -22,6 +22,25 @@ def replies(
     return generate(model, tokenizer, prompts, sampling, stop_ids=reply_ends(tokenizer), batch_size=batch_size)
 
 
+def fit(tokenizer: Tokenizer, messages: Sequence[Message], room: int) -> tuple[list[int], int]:
+    """Return the ids to reply to, and how many of the oldest messages had to be left out for `room` tokens.
+
+    A system message that comes first stays; what is left begins at a message of the user. Raises BadInput where even
+    the last such message is too long.
+    """
+    system = [*messages[:1]] if messages and messages[0].role == "system" else []
+    asked = messages[len(system) :]
+    ids: list[int] = []
+    for first in [place for place, message in enumerate(asked) if message.role == "user"]:
+        ids = render(tokenizer, [*system, *asked[first:]], reply=True).ids
+        if len(ids) <= room:
+            return ids, first
+    raise BadInput(
+        f"that message takes {len(ids):,} tokens with what goes around it, and there is room for {room:,}; "
+        "say it in fewer words"
+    )
+
+
 class Chat:
     """One conversation with a model; the oldest turns leave its sight when its context is full.
 
@@ -48,7 +67,8 @@ class Chat:
         A reply that is broken off (the iterator is closed) stays in the conversation as far as it came.
         """
         asked = [*self.messages, Message("user", text)]
-        ids, dropped = self._prompt(asked)
+        system = [Message("system", self.system)] if self.system else []
+        ids, dropped = fit(self.tokenizer, [*system, *asked], self._room)
         self.messages, self.dropped = asked, dropped
         return self._reply(ids)
 
@@ -62,20 +82,3 @@ class Chat:
                 yield event.text
         finally:
             self.messages.append(Message("assistant", said))
-
-    def _prompt(self, asked: list[Message]) -> tuple[list[int], int]:
-        """Return the ids to go on from, and how many of the oldest messages had to be left out for them to fit."""
-        system = [Message("system", self.system)] if self.system else []
-        for first in self._starts(asked):
-            ids = render(self.tokenizer, [*system, *asked[first:]], reply=True).ids
-            if len(ids) <= self._room:
-                return ids, first
-        raise BadInput(
-            f"that message takes {len(ids):,} tokens with what goes around it, and there is room for {self._room:,}; "
-            "say it in fewer words"
-        )
-
-    @staticmethod
-    def _starts(asked: list[Message]) -> list[int]:
-        """Return the places where a conversation may begin: at a message of the user."""
-        return [place for place, message in enumerate(asked) if message.role == "user"]
