@@ -105,7 +105,7 @@ def stream(
         raise BadInput("texts, stop strings and the calculator need a tokenizer; without one give ids")
     rows = [prompt_ids(tokenizer, prompt, begin) for prompt in prompts]
     check_prompts(rows, model.config)
-    stops = frozenset(_default_stops(tokenizer) if stop_ids is None else stop_ids)
+    stops = frozenset(default_stops(tokenizer) if stop_ids is None else stop_ids)
     return _events(model, tokenizer, rows, sampling, stops, batch_size)  # what is wrong with a prompt is said at once
 
 
@@ -121,9 +121,7 @@ def _events(
     for first in range(0, len(rows), batch_size):
         part = slice(first, first + batch_size)
         batch = Rows(model, rows[part], sampling, copies[part], tokenizer.vocab_size if tokenizer else None)
-        writers = [
-            _Writer(first + place, prompt, tokenizer, sampling, stops) for place, prompt in enumerate(rows[part])
-        ]
+        writers = [Writer(first + place, prompt, tokenizer, sampling, stops) for place, prompt in enumerate(rows[part])]
         going = True
         while going:
             finished = set()
@@ -151,11 +149,12 @@ def start_id(tokenizer: Tokenizer) -> int:
     return tokenizer.special(begins[0]) if begins else tokenizer.end_id
 
 
-def _default_stops(tokenizer: Tokenizer | None) -> list[int]:
+def default_stops(tokenizer: Tokenizer | None) -> list[int]:
+    """Return the ids that end a text where nothing else is said: the tokenizer's end token, if it has one."""
     return [] if tokenizer is None or tokenizer.metadata.end is None else [tokenizer.end_id]
 
 
-class _Writer:
+class Writer:
     """The text of one row as it grows: bytes to characters, stop strings, why it ends."""
 
     def __init__(
@@ -166,6 +165,7 @@ class _Writer:
         sampling: SamplingConfig,
         stop_ids: frozenset[int],
     ):
+        """Begin the text after a prompt; `row` is the number that its events carry."""
         self.row, self.stop_ids = row, stop_ids
         self._scanner = StopScanner(sampling.stop)
         self._calls = CalculatorCalls(tokenizer) if tokenizer is not None and sampling.calculator else None
