@@ -106,13 +106,12 @@ def load_model(
 
 
 def load_scorer(
-    folder: Path | str, outputs: int = 1, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+    folder: Path | str, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
 ) -> tuple[Decoder, Tokenizer]:
-    """Read the folder of a model whose head gives `outputs` scores: 1 for a verifier; errors are as in `load_model`."""
+    """Read the folder of a verifier's network; errors are as in `load_model`."""
     model, tokenizer = load_network(folder, device, dtype)
-    if not isinstance(model, Decoder) or model.config.output_size != outputs:
-        wanted = kind_of(model.config.but(output_size=outputs, tie_embeddings=False))
-        raise BadInput(f"{folder}: {kind_of(model.config)}, not {wanted}; give the folder of one")
+    if not isinstance(model, Decoder) or not model.config.judges:
+        raise BadInput(f"{folder}: {kind_of(model.config)}, not a verifier (a score a token); give the folder of one")
     return model, tokenizer
 
 
@@ -134,9 +133,7 @@ def kind_of(config: ModelConfig) -> str:
         return "an encoder" if config.output_size is None else f"an encoder with {config.output_size} scores a token"
     if config.output_size is None:
         return "a language model"
-    return (
-        "a verifier (one score a token)" if config.output_size == 1 else f"a classifier ({config.output_size} outputs)"
-    )
+    return "a verifier (a score a token)" if config.judges else f"a classifier ({config.output_size} outputs)"
 
 
 def load_network(

@@ -125,10 +125,12 @@ def test_a_verifier_is_no_language_model_and_the_other_way_round(folder, tmp_pat
     loaded, _ = load_scorer(tmp_path / "verifier")
     ids = torch.randint(SMALL.vocab_size, (2, 8))
     assert torch.equal(loaded(ids), verifier(ids))
-    with pytest.raises(BadInput, match=r"verifier: a verifier \(one score a token\), not a language model"):
+    with pytest.raises(BadInput, match=r"verifier: a verifier \(a score a token\), not a language model"):
         load_model(tmp_path / "verifier")
-    with pytest.raises(BadInput, match=r"a verifier \(one score a token\), not a classifier \(4 outputs\)"):
-        load_scorer(tmp_path / "verifier", outputs=4)
+    classifier = Decoder(SMALL.but(output_size=4), torch.Generator().manual_seed(2))
+    save_model(tmp_path / "classifier", classifier, TOKENIZER)
+    with pytest.raises(BadInput, match=r"a classifier \(4 outputs\), not a verifier"):
+        load_scorer(tmp_path / "classifier")
     with pytest.raises(BadInput, match="a language model, not a verifier"):
         load_scorer(folder)
     assert load_network(tmp_path / "verifier")[0].config.output_size == 1

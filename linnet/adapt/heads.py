@@ -3,6 +3,7 @@
 from typing import TypeVar
 
 import torch
+import torch.nn.functional as F
 
 from linnet.adapt.surgery import fold
 from linnet.core.errors import BadInput
@@ -12,6 +13,17 @@ from linnet.model.network import build
 from linnet.model.pooling import Pooling
 
 Headed = TypeVar("Headed", bound=Decoder | Encoder)
+
+
+@torch.no_grad()
+def with_score(model: Decoder) -> Decoder:
+    """Return a copy of a language model whose head gives one number more than its logits: a score, 0 to begin with."""
+    model = fold(model)
+    made = with_head(model, model.config.vocab_size + 1)
+    made.head.weight.copy_(F.pad(model.head.weight, (0, 0, 0, 1)))
+    if model.head.bias is not None:
+        made.head.bias.copy_(F.pad(model.head.bias, (0, 1)))
+    return made
 
 
 @torch.no_grad()

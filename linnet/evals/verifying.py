@@ -1,8 +1,10 @@
 """How good a verifier is: ranking and calibration on held-out problems, beside what can be told without the problem."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +25,7 @@ from linnet.metrics import (
     reliability,
 )
 from linnet.model.decoder import Decoder
+from linnet.model.judging import NO_EVIDENCE, Evidence
 from linnet.text.tokenizer import Tokenizer
 
 RESAMPLES = 500
@@ -54,9 +57,22 @@ class Quality:
 
 def open_verifier(folder: Path, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32) -> Verifier:
     """Return the verifier of a finished run, at the odds of the answers that it was made from; raises BadInput."""
-    model, tokenizer = load_scorer(folder, 1, device, dtype)
-    share = Run.result(folder).get("share_right", 0.5) if Run.finished(folder) else 0.5
-    return Verifier(model, tokenizer, share if isinstance(share, float) and 0 < share < 1 else 0.5)
+    model, tokenizer = load_scorer(folder, device, dtype)
+    found = Run.result(folder) if Run.finished(folder) else {}
+    share = found.get("share_right")
+    return Verifier(
+        model, tokenizer, share if isinstance(share, float) and 0 < share < 1 else 0.5, _evidence(found, model)
+    )
+
+
+def _evidence(found: dict[str, Any], model: Decoder) -> Evidence:
+    """Return what a run found likelihood to be worth; where it says nothing of use, a network's words say nothing."""
+    line = found.get("evidence")
+    if not isinstance(line, dict) or model.config.output_size == 1:
+        return NO_EVIDENCE
+    weight, offset = line.get("weight"), line.get("offset")
+    usable = isinstance(weight, float) and isinstance(offset, float) and math.isfinite(weight) and math.isfinite(offset)
+    return Evidence(weight, offset) if usable else NO_EVIDENCE
 
 
 def measure(judged: Sequence[Judged], scores: Sequence[float], seed: int = 0) -> Quality:

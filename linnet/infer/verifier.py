@@ -1,4 +1,4 @@
-"""A verifier: how likely an answer to a problem is right, by a network with one score a token.
+"""A verifier: how likely an answer to a problem is right, by a network with one score a token beside its words.
 
 B answers, T tokens.
 """
@@ -13,6 +13,7 @@ from linnet.batches.judged import answer_ids
 from linnet.core.errors import BadInput
 from linnet.infer.rows import prefill, read
 from linnet.model.decoder import Decoder
+from linnet.model.judging import NO_EVIDENCE, Evidence, ln_odds
 from linnet.text.tokenizer import Tokenizer
 
 LEAST = 1e-9  # no answer is certainly right or wrong
@@ -21,14 +22,21 @@ LEAST = 1e-9  # no answer is certainly right or wrong
 class Verifier:
     """Scores answers after problems, in the chat format; the score is that of the answer's last token."""
 
-    def __init__(self, model: Decoder, tokenizer: Tokenizer, share_right: float = 0.5):
-        """Take a network with one output a token; raises BadInput for another.
+    def __init__(
+        self,
+        model: Decoder,
+        tokenizer: Tokenizer,
+        share_right: float = 0.5,
+        evidence: Evidence = NO_EVIDENCE,
+    ):
+        """Take a network with a score a token; raises BadInput for another.
 
-        `share_right` is the share of right answers where it is used: it was trained at even odds.
+        `share_right` is the share of right answers where it is used: it was trained at even odds. `evidence` is what
+        its own likelihood of an answer says, as found before it was trained.
         """
-        if model.config.output_size != 1:
-            raise BadInput(f"a verifier gives 1 score a token, this network {model.config.outputs:,}")
-        self.model, self.tokenizer = model, tokenizer
+        if not model.config.judges:
+            raise BadInput(f"a verifier gives a score a token, this network {model.config.outputs:,} logits")
+        self.model, self.tokenizer, self.evidence = model, tokenizer, evidence
         share = min(max(share_right, LEAST), 1 - LEAST)
         self._log_odds = math.log(share / (1 - share))
 
@@ -46,26 +54,34 @@ class Verifier:
         fit = [n for n, row in enumerate(rows) if len(row[0]) + len(row[1]) <= self.model.config.context_length]
         for first in range(0, len(fit), batch_size):
             part = fit[first : first + batch_size]
-            logits = last_scores(self.model, [rows[n][0] for n in part], [rows[n][1] for n in part])
-            shares = (logits.double() + self._log_odds).sigmoid().clamp(LEAST, 1 - LEAST).tolist()  # Bayes' rule
+            odds = last_odds(self.model, [rows[n][0] for n in part], [rows[n][1] for n in part], self.evidence)
+            shares = (odds.double() + self._log_odds).sigmoid().clamp(LEAST, 1 - LEAST).tolist()  # Bayes' rule
             for n, share in zip(part, shares, strict=True):
                 found[n] = share
         return found
 
 
 @torch.inference_mode()
-def last_scores(model: Decoder, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]) -> Tensor:
-    """Return the logit [B] at the last token of each answer (ids) after its prompt; equal prompts are read once."""
+def last_odds(
+    model: Decoder,
+    prompts: Sequence[Sequence[int]],
+    answers: Sequence[Sequence[int]],
+    evidence: Evidence = NO_EVIDENCE,
+) -> Tensor:
+    """Return the ln odds [B] at the last token of each answer (ids) after its prompt; equal prompts are read once."""
     lengths = torch.tensor([len(answer) for answer in answers])
     longest = int(lengths.max())
     room = max(map(len, prompts)) + longest
     if room > model.config.context_length and len(answers) > 1:  # each fits, the longest of both together do not
         half = len(answers) // 2
-        return torch.cat([last_scores(model, prompts[p], answers[p]) for p in (slice(half), slice(half, None))])
-    _, cache = prefill(model, prompts, room, rolling=False)
+        parts = (slice(half), slice(half, None))
+        return torch.cat([last_odds(model, prompts[part], answers[part], evidence) for part in parts])
+    after, cache = prefill(model, prompts, room, rolling=False)
     ids = torch.zeros(len(answers), longest, dtype=torch.int64)
     for row, answer in enumerate(answers):
         ids[row, : len(answer)] = torch.tensor(answer)
     device = model.embedding.weight.device
-    scores = read(model, ids.to(device), cache, lengths.to(device)).squeeze(-1).cpu()  # [B, T]
-    return scores.gather(1, lengths[:, None] - 1).squeeze(1)
+    logits = read(model, ids.to(device), cache, lengths.to(device))
+    before = torch.cat([after[:, None].to(device), logits[:, :-1]], dim=1)
+    odds = ln_odds(logits, before, ids.to(device), torch.ones_like(ids, dtype=torch.bool, device=device), evidence)
+    return odds.cpu().gather(1, lengths[:, None] - 1).squeeze(1)

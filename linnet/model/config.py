@@ -114,7 +114,7 @@ class ModelConfig(Config):
     head_bias: bool = False
     """A bias in the head."""
     output_size: OptionalInt = Field(default=None, ge=1, le=2**20)
-    """Numbers that the head gives for each token: none is a logit for each id, 1 the score of a verifier."""
+    """Numbers that the head gives for each token: none is a logit for each id, one more than these is a verifier."""
     start_id: OptionalInt = Field(default=None, ge=0)
     """Id that begins the targets of an encoder-decoder; none is the tokenizer's end token."""
     pooling: Literal["none", "first", "last", "mean"] = "none"
@@ -165,6 +165,11 @@ class ModelConfig(Config):
     def outputs(self) -> int:
         """Numbers that the head gives for each token."""
         return self.vocab_size if self.output_size is None else self.output_size
+
+    @property
+    def judges(self) -> bool:
+        """Say whether this is a verifier: one score a token, alone or beside the logits."""
+        return self.kind == "decoder" and self.pooling == "none" and self.output_size in (1, self.vocab_size + 1)
 
     @property
     def kv_heads(self) -> int:

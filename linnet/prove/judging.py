@@ -75,8 +75,14 @@ def _answers(subject: Subject, draw: torch.Generator) -> list[JudgedAnswer]:
 
 
 def _alone(subject: Subject, one: JudgedAnswer) -> Tensor:
-    """Return the ln odds [T] at each token of a row."""
-    return subject.logits(torch.tensor([*one.prompt, *one.answer], device=subject.device)[None])[0, :, 0]
+    """Return the ln odds [T] at each token of a row, with what the answer so far says by its likelihood."""
+    ids = torch.tensor([*one.prompt, *one.answer], device=subject.device)
+    logits = subject.logits(ids[None])[0]
+    odds = logits[:, -1].clone()
+    weight = subject.judging.likelihood if subject.judging is not None else 0.0
+    for place in range(len(one.prompt), len(ids) if weight else 0):
+        odds[place:] += weight * logits[place - 1, :-1].log_softmax(-1)[ids[place]]
+    return odds
 
 
 def _mean(parts: Sequence[Tensor], answers: Sequence[JudgedAnswer]) -> float:

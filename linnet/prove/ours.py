@@ -37,7 +37,7 @@ CAPACITY = "the capacity of the experts makes each token's output depend on all 
 def folder_subject(folder: Path, device: str = "auto") -> Subject:
     """Return the model of a linnet folder with its tokenizer, data handling and training; raises BadInput."""
     model, tokenizer = load_as_trained(folder, pick_device(device))
-    if not isinstance(model, Decoder) or model.config.output_size not in (None, 1):
+    if not isinstance(model, Decoder) or not (model.config.output_size is None or model.config.judges):
         raise BadInput(f"{folder}: {kind_of(model.config)}; language models and verifiers can be proved")
     config, result = plain_json(folder / "config.json"), plain_json(folder / "result.json")
     documents = (result.get("numbers") or {}).get("train_documents")
@@ -66,7 +66,7 @@ def decoder_subject(
     end with the token that stops a turn.
     """
     config = model.config
-    judges = config.output_size == 1
+    judges = config.judges
     return Subject(
         name=name,
         model=model,
@@ -94,7 +94,7 @@ def decoder_subject(
 
 
 def _examples(model: Decoder, tokenizer: Tokenizer | None, data: Data | Talking | None) -> Sequence[Rows]:
-    if model.config.output_size == 1:
+    if model.config.judges:
         return () if tokenizer is None else judged_examples(model, tokenizer)
     return () if data is None else data.examples()
 

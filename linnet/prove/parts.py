@@ -104,12 +104,14 @@ class JudgedAnswer:
 
 @dataclass(frozen=True)
 class Judging:
-    """Scoring answers (a verifier, Cobbe et al. 2021); the subject's logits are [B, T, 1], ln odds of being right."""
+    """Scoring answers (a verifier, Cobbe et al. 2021); the last of the subject's logits are ln odds of being right."""
 
     loss: Callable[[Sequence[JudgedAnswer]], Tensor]
     """The mean loss of a judged token over the answers, a scalar with gradient."""
     scores: Callable[[Sequence[JudgedAnswer]], Tensor]
     """How likely each answer is right, [B] in (0, 1)."""
+    likelihood: float = 0.0
+    """What each nat of ln p(answer so far | prompt) adds to the ln odds; the other logits are the words then."""
 
 
 @dataclass(frozen=True)

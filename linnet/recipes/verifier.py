@@ -24,7 +24,7 @@ def main(cfg: VerifierConfig) -> Path:
     from linnet.infer.verifier import Verifier
     from linnet.prove.before_training import prove_before_training
     from linnet.report.judging import write_verifier_page
-    from linnet.train.correctness import begin, correctness_objective, held_out_numbers
+    from linnet.train.correctness import begin, correctness_objective, find_evidence, held_out_numbers
     from linnet.train.early_stop import EarlyStop
     from linnet.train.session import Best, already_done, set_up, training
 
@@ -43,15 +43,16 @@ def main(cfg: VerifierConfig) -> Path:
     test, judged = encode(kept, tokenizer, parent.config, cfg.blind)
     logger.info("%d answers to learn from, %d to other problems to measure on", len(train), len(test))
     state = begin(parent, train, tokenizer.pad_id, cfg, precision)
+    evidence = find_evidence(state.model, train, tokenizer.pad_id, precision)
     if cfg.prove:
         prove_before_training(state.model, cfg.steps, cfg.seed, trained=True)
     best, hashes = Best(cfg.out / "state"), {"candidates": file_hash(path), "judged": data_hash(train)}
     with training(cfg, "verifier", state, parents=[cfg.parent], data_hashes=hashes) as session:
         earlier = [line["held_out_loss"] for line in read_metrics(cfg.out) if "held_out_loss" in line]
         stop = EarlyStop(cfg.patience, earlier)
-        for step in session.steps(correctness_objective(cfg.balance_weight)):
+        for step in session.steps(correctness_objective(cfg.balance_weight, evidence)):
             if step.every(cfg.eval_every):
-                found = held_out_numbers(state.model, test, tokenizer.pad_id, precision)
+                found = held_out_numbers(state.model, test, tokenizer.pad_id, precision, evidence=evidence)
                 session.note(**found)
                 if stop.see(found["held_out_loss"]) and cfg.patience:
                     best.keep(state.model)
@@ -59,7 +60,7 @@ def main(cfg: VerifierConfig) -> Path:
         best.take(state.model)
         save_tuned(cfg.out, state.model, tokenizer, cfg.adapt, cfg.parent, chat=True)
         share = sum(one.right for one in learn) / len(learn) if cfg.balance else 0.5
-        verifier = Verifier(state.model.eval(), tokenizer, share)
+        verifier = Verifier(state.model.eval(), tokenizer, share, evidence)
         scores = verifier.scores([("" if cfg.blind else one.problem, one.answer) for one in judged])
         for sample in worst(judged, scores):
             session.run.sample(sample)
@@ -68,7 +69,8 @@ def main(cfg: VerifierConfig) -> Path:
         rivals = {name: found.numbers() for name, found in simple.items()}
         write_verifier_page(cfg.out, quality, rivals, [(each.promised, each.came) for each in bins])
         numbers = {"held_out": quality, "baselines": rivals, "calibration": [asdict(each) for each in bins]}
-        session.run.finish(steps=state.step, train_answers=len(train), share_right=share, **numbers)
+        odds = {"share_right": share, "evidence": asdict(evidence)}
+        session.run.finish(steps=state.step, train_answers=len(train), **odds, **numbers)
     return cfg.out
 
 

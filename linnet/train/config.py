@@ -222,6 +222,8 @@ class VerifierConfig(TuningConfig):
     """Share of the problems kept out of training, with all of their answers, to measure on."""
     balance: bool = True
     """Learn from as many right as wrong answers."""
+    likelihood: bool = True
+    """Take how likely the parent finds an answer as evidence to begin with; without it the score has to do alone."""
     blind: bool = False
     """Leave the problems out: the baseline of what can be told from an answer alone."""
     out: Path = Path("runs/verifier")

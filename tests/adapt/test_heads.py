@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from linnet.adapt.heads import with_head
+from linnet.adapt.heads import with_head, with_score
 from tests.infer.networks import network
 from tests.model.two_sided import ENCODERS, made
 
@@ -25,6 +25,22 @@ def test_the_trunk_is_copied_and_the_head_is_new(tied):
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.zero_()
+    assert torch.equal(model(IDS), before)
+
+
+@pytest.mark.parametrize("choices", [{}, {"tie_embeddings": True}, {"head_bias": True}])
+@torch.no_grad()
+def test_a_score_stands_beside_the_words_and_begins_at_nothing(choices):
+    model = network(**choices)
+    if model.head.bias is not None:
+        model.head.bias.normal_()
+    judge = with_score(model)
+    assert judge.config.judges
+    assert torch.equal(judge(IDS)[..., :-1], model(IDS))
+    assert judge(IDS)[..., -1].abs().max() == 0
+    before = model(IDS).clone()
+    for parameter in judge.parameters():
+        parameter.zero_()
     assert torch.equal(model(IDS), before)
 
 

@@ -5,10 +5,11 @@ import math
 import pytest
 import torch
 
-from linnet.adapt.heads import with_head
+from linnet.adapt.heads import with_head, with_score
 from linnet.batches.judged import answer_ids
 from linnet.core.errors import BadInput
-from linnet.infer.verifier import LEAST, Verifier, last_scores
+from linnet.infer.verifier import LEAST, Verifier, last_odds
+from linnet.model.judging import Evidence
 from linnet.text.tokenizer import Tokenizer
 from tests.infer.networks import network
 from tests.judged_answers import judged_answers
@@ -19,16 +20,20 @@ TOKENIZER = Tokenizer.train_bpe([f"{one.problem}\n{one.answer}\n" for one in JUD
 
 def verifier(share: float = 0.5, **choices) -> Verifier:
     choices = {"context_length": 200, "hidden_size": 32, **choices}
-    model = with_head(network(vocab_size=TOKENIZER.vocab_size, spread=0.2, **choices), 1).eval()
+    model = with_score(network(vocab_size=TOKENIZER.vocab_size, spread=0.2, **choices)).eval()
     with torch.no_grad():
-        model.head.weight.copy_(torch.randn(model.head.weight.shape, generator=torch.Generator().manual_seed(4)))
-    return Verifier(model, TOKENIZER, share)
+        model.head.weight[-1] = torch.randn(model.config.hidden_size, generator=torch.Generator().manual_seed(4))
+    return Verifier(model, TOKENIZER, share, Evidence(0.02, 2.0))
 
 
 def by_hand(judge: Verifier, problem: str, answer: str) -> float:
     prompt, ids = answer_ids(TOKENIZER, problem, answer)
     with torch.inference_mode():
-        return 1 / (1 + math.exp(-float(judge.model(torch.tensor([prompt + ids]))[0, -1, 0])))
+        logits = judge.model(torch.tensor([prompt + ids]))[0].double()
+    said = logits[:, :-1].log_softmax(-1)
+    likelihood = sum(float(said[len(prompt) - 1 + place, id]) for place, id in enumerate(ids))
+    odds = float(logits[-1, -1]) + judge.evidence.weight * likelihood + judge.evidence.offset
+    return 1 / (1 + math.exp(-odds))
 
 
 @pytest.mark.parametrize(
@@ -79,15 +84,23 @@ def test_a_problem_is_read_once_for_all_its_answers(monkeypatch):
     assert [shape[0] for shape in seen[1:]] == [4]
 
 
+def test_a_network_without_words_scores_alone():
+    model = with_head(network(vocab_size=TOKENIZER.vocab_size, context_length=200, spread=0.2), 1).eval()
+    prompt, ids = answer_ids(TOKENIZER, "a", "b")
+    with torch.inference_mode():
+        wanted = float(model(torch.tensor([prompt + ids]))[0, -1, 0].sigmoid())
+    assert Verifier(model, TOKENIZER).score("a", "b") == pytest.approx(wanted, abs=1e-5)
+
+
 def test_another_network_is_refused():
-    with pytest.raises(BadInput, match="1 score a token, this network 23"):
+    with pytest.raises(BadInput, match="a score a token, this network 23 logits"):
         Verifier(network(), TOKENIZER)
 
 
 def test_equal_prompts_and_answers_of_different_lengths():
     judge = verifier()
     prompts, answers = [[3, 4, 5], [3, 4, 5], [6]], [[7], [8, 9, 10, 11], [12, 13]]
-    found = last_scores(judge.model, prompts, answers)
+    found = last_odds(judge.model, prompts, answers)
     with torch.inference_mode():
-        wanted = [judge.model(torch.tensor([p + a]))[0, -1, 0] for p, a in zip(prompts, answers, strict=True)]
+        wanted = [judge.model(torch.tensor([p + a]))[0, -1, -1] for p, a in zip(prompts, answers, strict=True)]
     assert torch.allclose(found, torch.stack(wanted), atol=1e-5)

@@ -14,6 +14,7 @@ from linnet.metrics import (
     brier,
     expected_calibration_error,
     f1,
+    logistic_line,
     macro_f1,
     pass_at_n,
     reliability,
@@ -22,6 +23,7 @@ from linnet.metrics import (
 MISSING = "SCIKIT-LEARN IS NOT INSTALLED: classification measures are not compared with it"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40))
 def test_scikit_learn_says_the_same(seed):
     sklearn = pytest.importorskip("sklearn.metrics", reason=MISSING)
@@ -58,6 +60,21 @@ def test_by_hand():
     assert f1(wanted, said, positive="nowhere") == 0
     assert auroc([1, 0, 1, 0], [0.9, 0.9, 0.4, 0.1]) == pytest.approx((0.5 + 1 + 0 + 1) / 4)
     assert brier([1, 0], [0.8, 0.4]) == pytest.approx((0.04 + 0.16) / 2)
+
+
+def test_a_logistic_line_is_that_of_the_odds():
+    draw = np.random.default_rng(0)
+    numbers = 3 * draw.normal(size=20_000) - 1
+    labels = draw.random(20_000) < 1 / (1 + np.exp(-(0.8 * numbers + 0.5)))
+    weight, offset = logistic_line(labels, numbers)
+    assert (weight, offset) == pytest.approx((0.8, 0.5), abs=0.06)
+    again = logistic_line(labels, 10 * numbers + 7)  # another unit, another zero: the same odds
+    assert again == pytest.approx((weight / 10, offset - 0.7 * weight), abs=1e-6)
+    apart, middle = logistic_line([False, False, True, True], [0, 1, 2, 3])  # parted wholly: finite, and in the middle
+    assert 0 < apart < 5
+    assert -middle / apart == pytest.approx(1.5)
+    assert logistic_line([False, True], [4, 4]) == pytest.approx((0, 0), abs=1e-6)
+    assert logistic_line([True] * 3 + [False], [2] * 4) == pytest.approx((0, math.log(3)), abs=1e-6)
 
 
 def test_calibration_by_hand():

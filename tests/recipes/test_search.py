@@ -75,6 +75,7 @@ def test_a_gate_saves_tries(home, tmp_path):
     assert spent["0.999"] == 4
 
 
+@pytest.mark.slow
 def test_a_calculator_and_a_seed(home, tmp_path):
     texts = []
     for out, seed in (("a", "1"), ("b", "1"), ("c", "2")):
@@ -101,4 +102,4 @@ def test_a_language_model_is_no_verifier_and_a_verifier_cannot_try(home, tmp_pat
     line = refused(capsys, command(home, tmp_path / "s", "--verifier", str(home / "model")), lines=None)
     assert "a language model, not a verifier" in line
     words = ["search", str(home / "judge"), "--source", str(home / "sums.jsonl"), "--out", str(tmp_path / "t")]
-    assert "a verifier (one score a token), not a language model" in refused(capsys, words, lines=None)
+    assert "a verifier (a score a token), not a language model" in refused(capsys, words, lines=None)

@@ -13,6 +13,7 @@ from linnet.core.errors import BadInput
 from linnet.core.run import Run
 from linnet.evals.verifying import open_verifier
 from linnet.infer.judged_answers import read_judged, write_judged
+from linnet.model.judging import NO_EVIDENCE, Evidence
 from linnet.text.chat import stop_id
 from linnet.text.tokenizer import Tokenizer
 from tests.infer.networks import chain
@@ -66,6 +67,7 @@ def test_a_parents_own_answers_make_a_judge(home, tmp_path):
     assert 0 < open_verifier(tmp_path / "v").score("What is 1+4?", "#### 5") < 1
     assert "AUROC" in (tmp_path / "v" / "index.html").read_text()
     assert "score 0." in (tmp_path / "v" / "samples.md").read_text()
+    assert open_verifier(tmp_path / "v").evidence == Evidence(**numbers["evidence"])
     load_scorer(tmp_path / "v")
     with pytest.raises(BadInput, match="a verifier"):
         load_model(tmp_path / "v")
@@ -88,9 +90,19 @@ def test_resumed_it_ends_with_the_same_bits_and_asks_nobody_again(home, tmp_path
 
 
 def test_published_candidates_without_the_problem(home, tmp_path):
-    words = ["--candidates", str(home / "judged.jsonl"), "--blind", "--no-balance", "--patience", "1"]
+    words = [
+        "--candidates",
+        str(home / "judged.jsonl"),
+        "--blind",
+        "--no-balance",
+        "--patience",
+        "1",
+        "--no-likelihood",
+    ]
     assert main(command(home, tmp_path / "v", *words)) == 0
     numbers = Run.result(tmp_path / "v")
+    assert open_verifier(tmp_path / "v").evidence == NO_EVIDENCE
+    assert load_scorer(tmp_path / "v")[0].config.output_size == 1
     assert numbers["share_right"] == 0.5  # nothing was balanced: the odds are what they are
     assert numbers["train_answers"] + numbers["held_out"]["answers"] == 60  # the long ones do not fit
 
