@@ -15,7 +15,7 @@ from linnet.infer.config import SamplingConfig
 from linnet.infer.sampling import Draws, filtered, sample
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
-from linnet.model.kv_cache import KVCache
+from linnet.model.kv_cache import Cache, KVCache
 
 # Prompts are read in pieces, so that neither attention (tokens) nor logits (rows x tokens x V) take much memory.
 PREFILL_TOKENS, PREFILL_LOGITS = 512, 2**26
@@ -197,8 +197,7 @@ def prefill(model: Decoder, prompts: Sequence[Sequence[int]], longest: int, roll
     for start in range(0, ids.shape[1], chunk):
         piece = ids[:, start : start + chunk]
         real = (lengths - start).clamp(0, piece.shape[1])
-        logits = read(model, piece.to(device), cache, real.to(device))
-        last = logits.gather(1, (real - 1).clamp(min=0).to(device)[:, None, None].expand(-1, 1, logits.shape[2]))
+        last = read(model, piece.to(device), cache, real.to(device), after=(real - 1).clamp(min=0).to(device))
         ends_here = (real > 0).to(device)[:, None]
         after = last[:, 0] if start == 0 else torch.where(ends_here, last[:, 0], after)
     if len(distinct) != len(prompts):
@@ -208,12 +207,17 @@ def prefill(model: Decoder, prompts: Sequence[Sequence[int]], longest: int, roll
     return (after.cpu() if device.type == "mps" else after), cache
 
 
-def read(model: Decoder, ids: Tensor, cache: KVCache, lengths: Tensor | None = None) -> Tensor:
-    """Return the logits [B, T, V] of a model in evaluation mode, whatever mode it is in."""
+def read(
+    model: Decoder, ids: Tensor, cache: Cache, lengths: Tensor | None = None, after: Tensor | None = None
+) -> Tensor:
+    """Return the logits [B, T, V] of a model in evaluation mode, whatever mode it is in.
+
+    lengths [B] and after [B] are those of `Decoder.forward`.
+    """
     if not model.training:
-        return model(ids, cache=cache, lengths=lengths)
+        return model(ids, cache=cache, lengths=lengths, after=after)
     model.eval()
     try:
-        return model(ids, cache=cache, lengths=lengths)
+        return model(ids, cache=cache, lengths=lengths, after=after)
     finally:
         model.train()

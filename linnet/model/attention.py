@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from linnet.model.attend import Mask, attend
 from linnet.model.config import ModelConfig
-from linnet.model.kv_cache import KVCache, Memory
+from linnet.model.kv_cache import Cache, Memory
 from linnet.model.norm import rms_norm
 from linnet.model.positions import rotate
 
@@ -44,7 +44,7 @@ class Sight:
     rotary: tuple[Tensor, Tensor] | None
     full: Mask | None
     windowed: Mask | None
-    cache: KVCache | None
+    cache: Cache | None
     bias: Tensor | None = None
     causal: bool = True
     memory: Memory | None = None

@@ -15,7 +15,7 @@ from linnet.model.config import ModelConfig
 from linnet.model.embeddings import shifted
 from linnet.model.flex_attention import pays
 from linnet.model.initialise import initialise
-from linnet.model.kv_cache import KVCache, Memory
+from linnet.model.kv_cache import Cache, KVCache, Memory
 from linnet.model.stack import Stack, real_tokens, scaled, within
 
 
@@ -40,17 +40,19 @@ class Decoder(Stack):
         *,
         positions: Tensor | None = None,
         documents: Tensor | None = None,
-        cache: KVCache | None = None,
+        cache: Cache | None = None,
         lengths: Tensor | None = None,
         memory: Memory | None = None,
+        after: Tensor | None = None,
     ) -> Tensor:
         """Return logits [B, T, V] (fp32 under a soft cap) for ids [B, T]; [B, T, outputs] with a head of its own size.
 
         documents [B, T] are segment ids (-1 is padding): tokens of different documents never see each other; positions
         [B, T] default to 0, 1, 2... from the start of each document. With a cache the tokens continue each row;
         lengths [B] says how many of the T are real (rows are padded on the right). An encoder-decoder's reads its
-        sources from `memory`, or from that of the cache. Raises ValueError when learned positions run out, or when
-        positions or documents come with a cache.
+        sources from `memory`, or from that of the cache. `after` [B] asks for the logits after that place of each row
+        alone, [B, 1, V]. Raises ValueError when learned positions run out, or when positions or documents come with
+        a cache.
         """
         if cache is not None and (positions is not None or documents is not None):
             raise ValueError("a cache counts positions itself and holds one document a row: leave both out")
@@ -59,6 +61,8 @@ class Decoder(Stack):
         positions, sight, before, early = self._look(ids, positions, documents, cache, lengths, memory)
         x = self._embed(ids, positions, before, early)
         x = self._run(x, ids, sight, real_tokens(ids, documents, lengths))
+        if after is not None:
+            x = x.gather(1, after[:, None, None].expand(-1, 1, x.shape[2]))
         return scaled(self.head(x if self.config.logit_scale == 1 else self.config.logit_scale * x), self.config)
 
     def new_cache(self, batch_size: int, capacity: int, rolling: bool = False) -> KVCache:
@@ -96,7 +100,7 @@ class Decoder(Stack):
         ids: Tensor,
         positions: Tensor | None,
         documents: Tensor | None,
-        cache: KVCache | None,
+        cache: Cache | None,
         lengths: Tensor | None,
         memory: Memory | None,
     ) -> tuple[Tensor, Sight, Tensor, Tensor]:
@@ -129,7 +133,7 @@ class Decoder(Stack):
         sight = Sight(self._angles(positions), full, windowed, cache, bias, memory=memory, prefix=prefix)
         return positions, sight, before, early
 
-    def _prefix(self, cache: KVCache | None) -> Prefix | None:
+    def _prefix(self, cache: Cache | None) -> Prefix | None:
         """Return what stands before each row; a cache keeps it for all of its pieces."""
         if self.prefix is None:
             return None

@@ -5,7 +5,7 @@ sink tokens and the last `window` positions, in a ring. One place more than need
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -31,6 +31,26 @@ class Memory:
         self.mask = None if self.mask is None else self.mask.index_select(0, rows)
         if self.pairs is not None:
             self.pairs = [(keys.index_select(0, rows), values.index_select(0, rows)) for keys, values in self.pairs]
+
+
+class Cache(Protocol):
+    """What a decoder asks of a cache: room for new tokens, and the keys and values that they may look at."""
+
+    longest: int
+    memory: Memory | None
+    prefix: Any
+
+    def begin(self, tokens: int, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Make room for `tokens` a row; return their positions [B, T] and those of the keys, [B or 1, S]."""
+        ...
+
+    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Store a layer's new keys and values [B, G, T, d]; return all that is looked at, [B, G, S, d]."""
+        ...
+
+    def remember(self, ids: Tensor, lengths: Tensor | None) -> Tensor:
+        """Return the ids with the two before them, [B, 2 + T]."""
+        ...
 
 
 class KVCache:
