@@ -55,7 +55,10 @@ def damage(state: Path, name: str) -> None:
     path.write_bytes(path.read_bytes()[:-7])
 
 
-@pytest.mark.parametrize("name", ["tensors.safetensors", "state.json", "manifest.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["tensors.safetensors", *(pytest.param(name, marks=pytest.mark.slow) for name in ("state.json", "manifest.json"))],
+)
 def test_all_saved_states_damaged(name, stopped, corpus, capsys):
     newest, oldest = sorted((stopped / "state").iterdir(), reverse=True)
     damage(newest, name)

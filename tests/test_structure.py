@@ -9,6 +9,7 @@ import pkgutil
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,18 @@ UNSAFE_MODULES = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"
 TREE = re.compile(r"(<!-- tree -->\n```text\n)(.*?)(```\n<!-- /tree -->)", re.DOTALL)
 
 
+@cache
+def parsed(text: str) -> ast.Module:
+    """Return the tree of a source; each is read once for all tests."""
+    return ast.parse(text)
+
+
+@cache
+def nodes(text: str) -> list[ast.AST]:
+    """Return every node of a source."""
+    return list(ast.walk(parsed(text)))
+
+
 def sources(root: Path) -> list[Path]:
     return sorted((root / "linnet").rglob("*.py"))
 
@@ -46,7 +59,7 @@ def room(path: Path, root: Path) -> str:
 def imported(path: Path, root: Path) -> Iterator[tuple[int, str]]:
     """Yield (line, dotted name) of every import of the file, also those inside functions and relative ones."""
     package = path.relative_to(root).with_suffix("").parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path.read_text()):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, name.name) for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -120,10 +133,10 @@ def unsafe(root: Path) -> list[str]:
         found += [
             f"{where}:{line} {name}" for line, name in imported(path, root) if name.split(".")[0] in UNSAFE_MODULES
         ]
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in nodes(path.read_text()):
             if not isinstance(node, ast.Call):
                 continue
-            called = ast.unparse(node.func)
+            called = ast.unparse(node.func) if isinstance(node.func, ast.Name | ast.Attribute) else ""
             pickled = any(word.arg == "allow_pickle" and ast.unparse(word.value) != "False" for word in node.keywords)
             if called in ("eval", "exec", "torch.load") or pickled:
                 found.append(f"{where}:{node.lineno} {called}")
@@ -131,7 +144,7 @@ def unsafe(root: Path) -> list[str]:
 
 
 def without_docstring(root: Path) -> list[str]:
-    return [str(path.relative_to(root)) for path in sources(root) if not ast.get_docstring(ast.parse(path.read_text()))]
+    return [str(path.relative_to(root)) for path in sources(root) if not ast.get_docstring(parsed(path.read_text()))]
 
 
 def without_help(configs: list[type]) -> list[str]:
@@ -179,7 +192,7 @@ def tree(root: Path) -> str:
 
 
 def first_line(path: Path) -> str:
-    return (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n")[0]
+    return (ast.get_docstring(parsed(path.read_text())) or "").split("\n")[0]
 
 
 def readme_tree(root: Path) -> str:

@@ -17,9 +17,13 @@ from tests.by_hand.parity import LIMITS, measure, shape_of
 
 # With 39 operations, more than 500 different shapes in one run of this file.
 DRAWN, DIFFERENT = 20, 14
+# Made of the others; each is tested alone, and all together in the whole network.
+LARGE = ("cross decoder block", "decoder block", "encoder block", "mixture, top 1", "mixture, top 2")
 
 
-@pytest.mark.parametrize("part", EXAMPLES)
+@pytest.mark.parametrize(
+    "part", [pytest.param(part, marks=pytest.mark.slow) if part in LARGE else part for part in EXAMPLES]
+)
 def test_parity_over_random_shapes(part):
     shapes = set()
 

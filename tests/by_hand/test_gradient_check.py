@@ -8,6 +8,9 @@ import pytest
 from linnet.by_hand.examples import EXAMPLES, draw_example
 from linnet.by_hand.gradient_check import arrays, gradient_check, relative_error
 
+# Made of the others, of which each is tested here alone.
+LARGE = ("cross decoder block", "mixture, top 2")
+
 
 def check(operation, *inputs, **options):
     return gradient_check(operation, inputs, np.random.default_rng(0), **options)
@@ -29,7 +32,9 @@ def spoilt(operation, number):
     return wrong
 
 
-@pytest.mark.parametrize("part", EXAMPLES)
+@pytest.mark.parametrize(
+    "part", [pytest.param(part, marks=pytest.mark.slow) if part in LARGE else part for part in EXAMPLES]
+)
 def test_a_thousandth_too_much_in_any_gradient_of_any_operation_is_found(part):
     example = draw_example(part, Random(11))
     y, back = example.operation(*example.inputs)

@@ -7,13 +7,20 @@ from linnet.by_hand.dice import Example
 from linnet.by_hand.examples import EXAMPLES
 
 
+@pytest.mark.slow
 def test_every_row_is_right():
     found = dict(table.gradient_table(seed=1, examples=1))
     assert list(found) == [*EXAMPLES, "bigram table", "the whole GPT"]
     assert 0 < max(found.values()) < table.LIMIT
 
 
-@pytest.mark.parametrize("weight", ["embedding.weight", "blocks.1.mlp.gate.weight", "norm.weight"])
+@pytest.mark.parametrize(
+    "weight",
+    [
+        "norm.weight",
+        *(pytest.param(w, marks=pytest.mark.slow) for w in ("embedding.weight", "blocks.1.mlp.gate.weight")),
+    ],
+)
 def test_a_gradient_that_is_a_little_wrong_shows(weight, monkeypatch):
     right = table._gpt
 

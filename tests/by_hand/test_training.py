@@ -93,6 +93,7 @@ def assert_same_curve(name, kind, schedule):
         np.testing.assert_allclose(weight, trained[name], atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "kind", "schedule"), PARITY)
 def test_the_loss_curve_of_200_steps_is_that_of_production(name, kind, schedule):
     assert_same_curve(name, kind, schedule)

@@ -157,7 +157,7 @@ def test_the_longest_expression_takes_no_time():
     assert time.process_time() - start < SECONDS
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("split", ["test", pytest.param("train", marks=pytest.mark.slow)])
 def test_every_step_of_gsm8k_has_its_answer(shared_data, split):
     import gzip
     import json

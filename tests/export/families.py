@@ -1,7 +1,6 @@
 """Small random transformers models of all families, for parity tests."""
 
 import torch
-import transformers
 from torch import Tensor, nn
 
 VOCABULARY = 61
@@ -35,13 +34,14 @@ def _gpt2(**choices) -> dict:
     }
 
 
-LLAMA = (transformers.LlamaConfig, transformers.LlamaForCausalLM)
-GPT2 = (transformers.GPT2Config, transformers.GPT2LMHeadModel)
-QWEN3 = (transformers.Qwen3Config, transformers.Qwen3ForCausalLM)
-MIXTRAL = (transformers.MixtralConfig, transformers.MixtralForCausalLM)
-QWEN2 = (transformers.Qwen2Config, transformers.Qwen2ForCausalLM)
-QWEN3_MOE = (transformers.Qwen3MoeConfig, transformers.Qwen3MoeForCausalLM)
-GPT_OSS = (transformers.GptOssConfig, transformers.GptOssForCausalLM)
+# Names of classes: transformers itself, seconds long, is imported by the first test that makes a model.
+LLAMA = ("LlamaConfig", "LlamaForCausalLM")
+GPT2 = ("GPT2Config", "GPT2LMHeadModel")
+QWEN3 = ("Qwen3Config", "Qwen3ForCausalLM")
+MIXTRAL = ("MixtralConfig", "MixtralForCausalLM")
+QWEN2 = ("Qwen2Config", "Qwen2ForCausalLM")
+QWEN3_MOE = ("Qwen3MoeConfig", "Qwen3MoeForCausalLM")
+GPT_OSS = ("GptOssConfig", "GptOssForCausalLM")
 LLAMA3 = {
     "rope_type": "llama3",
     "rope_theta": 500.0,
@@ -131,11 +131,18 @@ FAMILIES: dict[str, tuple[tuple, dict]] = {
 }
 
 
+def new(name: str, **more: object) -> nn.Module:
+    """Build a family's model with its own first weights."""
+    import transformers
+
+    (config, model), choices = FAMILIES[name]
+    torch.manual_seed(0)
+    return getattr(transformers, model)(getattr(transformers, config)(**choices, **more)).eval()
+
+
 def make(name: str) -> nn.Module:
     """Build a family's model with weights wide enough that every part of it shows in the logits."""
-    (config_class, model_class), choices = FAMILIES[name]
-    torch.manual_seed(0)
-    model = model_class(config_class(**choices, attn_implementation="eager")).eval()
+    model = new(name, attn_implementation="eager")
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             scale = 0.3 if parameter.ndim == 1 else 1.0 * parameter.shape[-1] ** -0.5

@@ -1,15 +1,15 @@
 """Small random T5 and BERT models of transformers, for parity tests."""
 
 import torch
-import transformers
 from torch import Tensor, nn
 
 VOCABULARY = 61
 
-T5 = (transformers.T5Config, transformers.T5ForConditionalGeneration)
-BERT_WORDS = (transformers.BertConfig, transformers.BertForMaskedLM)
-BERT_ROWS = (transformers.BertConfig, transformers.BertForSequenceClassification)
-BERT_TOKENS = (transformers.BertConfig, transformers.BertForTokenClassification)
+# Names of classes: transformers itself is imported by the first test that makes a model.
+T5 = ("T5Config", "T5ForConditionalGeneration")
+BERT_WORDS = ("BertConfig", "BertForMaskedLM")
+BERT_ROWS = ("BertConfig", "BertForSequenceClassification")
+BERT_TOKENS = ("BertConfig", "BertForTokenClassification")
 
 
 def _t5(**choices) -> dict:
@@ -50,10 +50,12 @@ FAMILIES = T5_FAMILIES | BERT_FAMILIES
 
 def make(name: str) -> nn.Module:
     """Build a family's model with weights wide enough that every part of it shows in the logits."""
-    (config_class, model_class), choices = FAMILIES[name]
+    import transformers
+
+    (config, model_class), choices = FAMILIES[name]
     torch.manual_seed(0)
-    config = config_class(**choices, attn_implementation="eager")
-    model = model_class(config).eval()
+    config = getattr(transformers, config)(**choices, attn_implementation="eager")
+    model = getattr(transformers, model_class)(config).eval()
     if choices.get("tie_word_embeddings") is False:  # transformers 5 ties T5's head all the same
         model.lm_head.weight = nn.Parameter(torch.empty_like(model.lm_head.weight))
         model.config.tie_word_embeddings = False

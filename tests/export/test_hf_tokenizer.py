@@ -76,6 +76,7 @@ def test_a_folder_without_a_tokenizer_that_we_read_is_refused_with_what_to_do(tm
     assert read_texts(tmp_path, tmp_path / "other").tokenizer.hash == BARE.hash
 
 
+@pytest.mark.slow
 def test_gpt2s_two_files_are_read(shared_data, tmp_path):
     for name, theirs in (("encoder.json", "vocab.json"), ("vocab.bpe", "merges.txt")):
         (tmp_path / theirs).write_bytes((shared_data / "gpt2-tokenizer" / name).read_bytes())

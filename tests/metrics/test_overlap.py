@@ -29,6 +29,7 @@ WORDS = [
 ]
 
 
+@pytest.mark.slow
 def test_rouge_score_says_the_same():
     scorers = pytest.importorskip("rouge_score.rouge_scorer", reason="ROUGE-SCORE IS NOT INSTALLED: not compared")
     scorer = scorers.RougeScorer(["rouge1", "rouge2", "rougeL"])

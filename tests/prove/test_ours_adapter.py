@@ -46,7 +46,9 @@ def found(folder, names):
     return {name: judge(NAMES[name], subject) for name in names}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", [m if m in ("lora", "prompt") else pytest.param(m, marks=pytest.mark.slow) for m in METHODS]
+)
 def test_right_ones_hold(method, base):
     verdicts = found(run(base, method), QUICK)
     assert not {name: one.evidence for name, one in verdicts.items() if one.status == "broken"}
@@ -75,7 +77,7 @@ def test_an_adapter_that_is_something_at_first(base, monkeypatch):
     assert broken(folder) == {"new_adapter_changes_nothing"}
 
 
-@pytest.mark.parametrize("method", ["lora", "dora"])
+@pytest.mark.parametrize("method", ["lora", pytest.param("dora", marks=pytest.mark.slow)])
 def test_a_merge_without_its_scale(method, base, monkeypatch):
     folder = run(base, method)
     monkeypatch.setattr(Detour, "product", lambda self: self.up @ self.down)
@@ -107,6 +109,7 @@ def test_a_base_that_was_touched(base, monkeypatch):
     assert broken(folder) >= {"adapter_off_is_base", "new_adapter_changes_nothing"}
 
 
+@pytest.mark.slow
 def test_experts_that_were_left_out(base, monkeypatch):
     folder = run(base, "qlora")
     real = surgery.layers
@@ -117,6 +120,7 @@ def test_experts_that_were_left_out(base, monkeypatch):
     assert broken(folder) == {"quantization_covers_every_matrix"}
 
 
+@pytest.mark.slow
 def test_a_packed_copy_that_keeps_what_it_replaces(base, monkeypatch):
     folder = run(base, "qlora")
     real = quant.PackedLinear.__init__
@@ -129,7 +133,7 @@ def test_a_packed_copy_that_keeps_what_it_replaces(base, monkeypatch):
     assert broken(folder) == {"quantized_is_smaller"}
 
 
-@pytest.mark.parametrize("quantization", ["nf4", "int8"])
+@pytest.mark.parametrize("quantization", ["int8", pytest.param("nf4", marks=pytest.mark.slow)])
 def test_scales_of_other_blocks(quantization, base, monkeypatch):
     folder = run(base, "qlora", quantization=quantization)
     real = quant._as_kept

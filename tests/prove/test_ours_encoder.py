@@ -38,7 +38,9 @@ def classifier(kind: str, pooling: str):
     return made(kind, **{**ENCODERS["ours"], **choices})
 
 
-@pytest.mark.parametrize("name", ENCODERS)
+@pytest.mark.parametrize(
+    "name", [name if name == "ours" else pytest.param(name, marks=pytest.mark.slow) for name in ENCODERS]
+)
 def test_every_invariant_holds_of_an_encoder(name):
     verdicts = {one.invariant: one for one in prove(reading_subject(encoder(name), name, TOKENIZER, TRAINING), ALL)}
     assert [one for one in verdicts.values() if one.status == "broken"] == []
@@ -49,7 +51,9 @@ def test_every_invariant_holds_of_an_encoder(name):
     assert verdicts["causality"].evidence == "an encoder reads both ways"
 
 
-@pytest.mark.parametrize(("kind", "pooling"), [("decoder", "last"), ("encoder", "mean")])
+@pytest.mark.parametrize(
+    ("kind", "pooling"), [("encoder", "mean"), pytest.param("decoder", "last", marks=pytest.mark.slow)]
+)
 def test_every_invariant_holds_of_a_classifier(kind, pooling):
     one = reading_subject(classifier(kind, pooling), "c", TOKENIZER, TRAINING)
     verdicts = {found.invariant: found for found in prove(one, ALL)}

@@ -12,33 +12,32 @@ from linnet.adapt.surgery import counts
 from linnet.artifacts import load_adapted, load_model, load_network
 from linnet.cli import main as linnet
 from linnet.core.run import Run, read_metrics
-from linnet.train import session
 from tests.recipes.tuned_runs import TOKENIZER, command, save_base, write_talks
 from tests.small_runs import after_step, interrupt, refused
 
 METHODS = ("lora", "dora", "qlora", "prompt", "prefix", "head")
+QUICK = [method if method in ("lora", "prompt") else pytest.param(method, marks=pytest.mark.slow) for method in METHODS]
 FEW = {
     "--dtype": "fp32", "--steps": "6", "--eval-every": "3", "--save-every": "2", "--samples": "2", "--adapt.rank": "4",
 }  # fmt: skip
 FILES = {"adapter_config.json", "adapter_model.safetensors", "model.json", "tokenizer.json", "result.json"}
 
 
-@pytest.fixture(autouse=True)
-def no_measuring(monkeypatch):
-    monkeypatch.setattr(session, "matmul_limit", lambda *_: 1e11)  # a measurement that takes longer than the training
-
-
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """Return a folder with a base, conversations, and a finished run of every method."""
+    """Return a folder with a base, conversations, and a finished run with LoRA."""
     place = tmp_path_factory.mktemp("runs")
     save_base(place / "base")
     write_talks(place / "talks.jsonl")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "matmul_limit", lambda *_: 1e11)
-        for method in METHODS:
-            assert linnet(words(place, place / method, "--adapt.method", method)) == 0
+    finished(place, "lora")
     return place
+
+
+def finished(place, method):
+    """Return the finished run of a method, trained when it is first asked for."""
+    if not (place / method).exists():
+        assert linnet(words(place, place / method, "--adapt.method", method)) == 0
+    return place / method
 
 
 def words(place, out, *more, recipe="sft"):
@@ -46,9 +45,9 @@ def words(place, out, *more, recipe="sft"):
     return command(recipe, place / "base", place / "talks.jsonl", out, *few, *more)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", QUICK)
 def test_the_folder_holds_the_adapter_alone_and_loads_as_it_was_measured(method, place):
-    out = place / method
+    out = finished(place, method)
     names = {path.name for path in out.iterdir()}
     assert names >= FILES
     assert "model.safetensors" not in names
@@ -77,7 +76,9 @@ def same(one, other):
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.parametrize("method", ["qlora", "prefix", "dora"])
+@pytest.mark.parametrize(
+    "method", ["qlora", *(pytest.param(method, marks=pytest.mark.slow) for method in ("prefix", "dora"))]
+)
 def test_a_run_that_was_cut_short_goes_on_to_the_same_bits(method, place, tmp_path, monkeypatch):
     asked = words(place, tmp_path / "run", "--adapt.method", method)
     with monkeypatch.context() as patch:
@@ -89,9 +90,10 @@ def test_a_run_that_was_cut_short_goes_on_to_the_same_bits(method, place, tmp_pa
     assert saved
     assert all("detours" in name or "prefix" in name for name in saved), "a state holds what learns, and no more"
     assert linnet([*asked, "--resume"]) == 0
-    assert same(tmp_path / "run", place / method)
+    assert same(tmp_path / "run", finished(place, method))
 
 
+@pytest.mark.slow
 def test_states_in_8_bits_are_small_and_resume_too(place, tmp_path, monkeypatch):
     more = ["--adapt.method", "lora", "--adapt.rank", "64", "--optimizer.state-bits", "8"]
     for out, step in ((tmp_path / "whole", None), (tmp_path / "cut", 3)):
@@ -108,7 +110,9 @@ SMALL = "--batch-size 4 --track none --threads 1 --device cpu --held-out 0.2"
 PAIRS = [{"prompt": f"even {n}", "chosen": "no." if n % 2 else "yes", "rejected": "never"} for n in range(40)]
 
 
-@pytest.mark.parametrize("method", ["lora", "qlora", "prompt"])
+@pytest.mark.parametrize(
+    "method", ["lora", *(pytest.param(method, marks=pytest.mark.slow) for method in ("qlora", "prompt"))]
+)
 def test_dpo_takes_the_model_without_its_adapter_for_reference(method, place, tmp_path):
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in PAIRS))
     small = f"{SMALL} --dtype fp32 --steps 3 --log-every 1 --eval-every 3 --save-every 0 --adapt.method {method}"
@@ -122,6 +126,7 @@ def test_dpo_takes_the_model_without_its_adapter_for_reference(method, place, tm
     assert (model.prefix is not None) == (method == "prompt")
 
 
+@pytest.mark.slow
 def test_a_verifier_and_a_student_can_be_adapted(place, tmp_path):
     rows = [{"question": f"even {n}", "solution": word, "is_correct": (word == "yes") == (n % 2 == 0)}
             for n in range(40) for word in ("yes", "no.")]  # fmt: skip
@@ -133,7 +138,7 @@ def test_a_verifier_and_a_student_can_be_adapted(place, tmp_path):
     del asked[at : at + 2]
     assert linnet(asked) == 0
     model, _ = load_network(tmp_path / "judge")
-    assert model.config.output_size == 1
+    assert model.config.judges
     with safe_open(tmp_path / "judge" / "adapter_model.safetensors", "pt") as file:
         assert "base_model.model.head.weight" in file.keys()  # noqa: SIM118  not a dict
     whose = f"{place}/base --parent {place}/base --data {place}/talks.jsonl --out {tmp_path}/student"
@@ -148,7 +153,14 @@ def test_what_cannot_be_is_one_line(place, tmp_path, capsys):
 
     assert "rank: Input should be greater than or equal to 1" in no("--adapt.method", "lora", "--adapt.rank", "0")
     assert 'Did you mean "query"' in no("--adapt.method", "lora", "--adapt.targets", "qeury")
-    full = ["sft", str(place / "prompt"), "--data", str(place / "talks.jsonl"), "--out", str(tmp_path / "full")]
+    full = [
+        "sft",
+        str(finished(place, "prompt")),
+        "--data",
+        str(place / "talks.jsonl"),
+        "--out",
+        str(tmp_path / "full"),
+    ]
     assert "virtual tokens" in refused(capsys, full, lines=None)
     new = ["distill", str(place / "base"), "--data", str(place / "talks.jsonl"), "--out", str(tmp_path / "new"),
            "--adapt.method", "lora"]  # fmt: skip

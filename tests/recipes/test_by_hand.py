@@ -44,6 +44,7 @@ def test_the_tour_is_shown_and_the_run_folder_is_that_of_any_run(config, capsys)
     assert "## step 4" in samples
 
 
+@pytest.mark.slow
 def test_json_holds_the_tour_and_the_result_and_nothing_else_is_printed(config, capsys):
     assert main(config.but(json_output=True, word="wren")) is None
     found = json.loads(capsys.readouterr().out)
@@ -89,6 +90,7 @@ def test_a_text_that_cannot_be_learned_is_one_line_and_leaves_nothing(config, te
     assert not config.out.exists()
 
 
+@pytest.mark.slow
 def test_no_torch_is_imported_on_the_way(config):
     program = "import sys; from linnet.cli import main; print(main(sys.argv[1:]), 'torch' in sys.modules)"
     options = [word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", str(value))]

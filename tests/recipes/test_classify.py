@@ -20,6 +20,7 @@ def data(tmp_path):
     return "--data", write_rows(tmp_path / "rows.jsonl"), "--held-out", "0.3"
 
 
+@pytest.mark.slow
 def test_from_nothing_it_learns_what_one_word_tells(data, tmp_path):
     words = command("classify", tmp_path / "run", *data, "--tokenizer", "characters", "--steps", "60",
                     "--model.dropout", "0")  # fmt: skip
@@ -34,7 +35,7 @@ def test_from_nothing_it_learns_what_one_word_tells(data, tmp_path):
     assert "held-out texts called wrongly" in (tmp_path / "run" / "samples.md").read_text()
 
 
-@pytest.mark.parametrize("kind", ["decoder", "encoder"])
+@pytest.mark.parametrize("kind", ["encoder", pytest.param("decoder", marks=pytest.mark.slow)])
 def test_from_a_trained_trunk(kind, data, tmp_path):
     parent = save_base(tmp_path / "base")
     if kind == "encoder":

@@ -41,6 +41,7 @@ def on_text(place, out, *more):
     )
 
 
+@pytest.mark.slow
 def test_the_student_comes_near_its_teacher(place, tmp_path):
     assert distill(place, tmp_path / "run", "--steps", "60", "--hard", "0") == 0
     lines, result = read_metrics(tmp_path / "run"), Run.result(tmp_path / "run")
@@ -69,6 +70,7 @@ def test_a_run_that_was_cut_short_goes_on_to_the_same_bits(place, tmp_path, monk
     assert file_hash(tmp_path / "run" / "model.safetensors") == file_hash(tmp_path / "whole" / "model.safetensors")
 
 
+@pytest.mark.slow
 def test_a_student_can_go_on_from_a_run(place, tmp_path):
     save_base(tmp_path / "student", seed=1, hidden_size=16)
     assert distill(place, tmp_path / "run", "--parent", str(tmp_path / "student"), "--prove") == 0

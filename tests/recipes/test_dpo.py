@@ -71,7 +71,8 @@ def test_its_saved_config_gives_the_same_weights(start, data, done, tmp_path):
     assert file_hash(tmp_path / "again" / "model.safetensors") == file_hash(done / "model.safetensors")
 
 
-@pytest.mark.parametrize("step", [5, *(pytest.param(step, marks=pytest.mark.slow) for step in (1, 3, 7))])
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [1, 3, 5, 7])
 def test_a_run_that_was_stopped_ends_with_the_bits_of_one_that_was_not(step, start, data, tmp_path, monkeypatch):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert linnet(words(start, data, whole)) == 0
@@ -128,6 +129,7 @@ def test_dropout_and_experts_are_no_hindrance(data, tmp_path):
         assert first["loss"] == pytest.approx(0.6931, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_pairs_of_its_own_replies_join(start, data, tmp_path, monkeypatch):
     from linnet.infer import own_pairs
     from tests.infer.test_own_pairs import graded_by_length
@@ -147,6 +149,7 @@ def test_pairs_of_its_own_replies_join(start, data, tmp_path, monkeypatch):
     assert asked == [4, 4]
 
 
+@pytest.mark.slow
 def test_without_a_pair_of_its_own_it_goes_on_with_the_others(start, data, tmp_path, capsys):
     few = ["--pairs-from", "sums:2", "--replies", "2", "--steps", "1"]
     assert linnet(words(start, data, tmp_path / "run", *few)) == 0

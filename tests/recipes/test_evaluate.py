@@ -68,6 +68,7 @@ def test_documents_as_the_run_was_trained(home, capsys):
     assert "one stream" in json.loads(capsys.readouterr().out)[packed]["held_out"]["protocol"]
 
 
+@pytest.mark.slow
 def test_stories_of_the_model_and_of_the_ngrams(home, capsys):
     run = make_run(home, "storyteller", "world:60", 1)
     assert main(["evaluate", run, "--writing", "6", "--baselines", "--ngram-order", "3", "--json"]) == 0

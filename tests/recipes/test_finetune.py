@@ -23,7 +23,7 @@ def book(tmp_path):
     return "--corpus", str(tmp_path / "book.txt")
 
 
-@pytest.mark.parametrize("packing", [False, True])
+@pytest.mark.parametrize("packing", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_text_is_learned_with_the_parents_tokens(packing, book, tmp_path):
     parent = save_base(tmp_path / "base", context_length=24)
     more = ["--packing"] if packing else ["--sample-every", "20"]
@@ -36,6 +36,7 @@ def test_a_text_is_learned_with_the_parents_tokens(packing, book, tmp_path):
     assert "held_out_loss_before" in read_metrics(tmp_path / "run")[0]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_short_goes_on_to_the_same_bits(book, tmp_path, monkeypatch):
     parent = save_base(tmp_path / "base", context_length=24)
     resumes_to_the_bit("finetune", tmp_path, monkeypatch, *book, "--patience", "9", parent=parent)

@@ -43,6 +43,7 @@ def words(start, data, out, *more):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_what_is_rewarded_comes_more_often(start, data, tmp_path):
     out = tmp_path / "run"
     quick = ["--optimizer.kind", "adamw", "--optimizer.lr", "0.04", "--schedule.warmup", "0", "--eval-every", "10"]

@@ -24,6 +24,7 @@ def text(tmp_path):
     return "--corpus", str(tmp_path / "text.txt"), "--tokenizer", "characters"
 
 
+@pytest.mark.slow
 def test_a_run_and_one_that_goes_on_from_it(text, tmp_path):
     out = tmp_path / "run"
     assert linnet(command("mlm", out, *text, "--steps", "150", "--model.dropout", "0", "--batch-size", "8")) == 0

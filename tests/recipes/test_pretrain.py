@@ -68,6 +68,7 @@ def test_its_saved_config_is_a_valid_config_and_gives_the_same_weights(corpus, t
     assert file_hash(first / "model.safetensors") == file_hash(second / "model.safetensors")
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_weights(corpus, tmp_path):
     for seed in ("1", "2"):
         pretrain(corpus, tmp_path / seed, "--seed", seed)
@@ -116,6 +117,7 @@ def interrupted_at(step, monkeypatch):
     monkeypatch.setattr(loop, "steps", cut_short)
 
 
+@pytest.mark.slow
 def test_damage_to_the_newest_state_falls_back_and_still_gives_the_same_bits(corpus, tmp_path, monkeypatch):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert pretrain(corpus, whole) == 0
@@ -138,6 +140,7 @@ def test_resume_of_a_finished_run_does_nothing(corpus, tmp_path):
     assert (tmp_path / "run" / "result.json").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_patience_stops_early_and_keeps_the_best_weights(corpus, tmp_path):
     out = tmp_path / "run"
     # A rate that destroys what was learned: the held-out loss rises after the first evaluations.
@@ -149,6 +152,7 @@ def test_patience_stops_early_and_keeps_the_best_weights(corpus, tmp_path):
     assert min(held_out) < held_out[-1]
 
 
+@pytest.mark.slow
 def test_one_batch_is_learned_by_heart(corpus, tmp_path):
     out = tmp_path / "run"
     assert pretrain(corpus, out, "--overfit-one-batch", "--steps", "80", "--model.dropout", "0") == 0
@@ -159,10 +163,15 @@ def test_one_batch_is_learned_by_heart(corpus, tmp_path):
     "more",
     [
         ["--packing", "--accumulate", "2"],
-        ["--checkpointing", "--dtype", "bf16"],
-        ["--dtype", "fp16", "--schedule.kind", "cosine", "--schedule.warmup", "3"],
-        ["--model.num-experts", "3", "--model.window", "8", "--model.sink-tokens", "1"],
-        ["--model.tie-embeddings", "--model.positions", "learned", "--optimizer.kind", "adamw"],
+        *(
+            pytest.param(words, marks=pytest.mark.slow)
+            for words in (
+                ["--checkpointing", "--dtype", "bf16"],
+                ["--dtype", "fp16", "--schedule.kind", "cosine", "--schedule.warmup", "3"],
+                ["--model.num-experts", "3", "--model.window", "8", "--model.sink-tokens", "1"],
+                ["--model.tie-embeddings", "--model.positions", "learned", "--optimizer.kind", "adamw"],
+            )
+        ),
     ],
 )
 def test_the_other_ways_to_train_run_and_learn(more, corpus, tmp_path):
@@ -171,6 +180,7 @@ def test_the_other_ways_to_train_run_and_learn(more, corpus, tmp_path):
     assert lines[-1]["loss"] < lines[0]["loss"]
 
 
+@pytest.mark.slow
 def test_rows_of_several_documents_can_be_packed(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps({"text": f"{n} " + WORDS}) + "\n" for n in range(60)))

@@ -101,6 +101,7 @@ def test_a_broken_one_is_named_with_why_and_exit_code_1(here, capsys):
     assert re.fullmatch(r"linnet: my_proof:subject: \d of \d+ invariants broken: causality.*", line)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_proof(here, capsys):
     write_run(here / "run")
     proofs = []

@@ -50,7 +50,9 @@ def everything(run):
     return {path: (file_hash(path), path.stat().st_mtime_ns) for path in run.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize(("step", "again"), [(1, 1), (5, 5), (9, 4)])
+@pytest.mark.parametrize(
+    ("step", "again"), [(9, 4), *(pytest.param(*case, marks=pytest.mark.slow) for case in ((1, 1), (5, 5)))]
+)
 def test_a_step_of_a_finished_run_has_its_logged_loss(folder, capsys, step, again):
     run = folder / "whole"
     before = everything(run)
@@ -67,6 +69,7 @@ def test_a_step_of_a_finished_run_has_its_logged_loss(folder, capsys, step, agai
     assert page.count("<article>") == 8
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_and_what_became_of_it_have_their_logged_losses(folder, capsys, monkeypatch):
     monkeypatch.setattr(session, "matmul_limit", lambda *_: 1e11)
     run = folder / "stopped"

@@ -12,6 +12,7 @@ from tests.small_runs import refused
 DATA = ("--data", "reversal:80", "--held-out", "0.2", "--written", "5", "--samples", "2")
 
 
+@pytest.mark.slow
 def test_a_run_and_one_that_goes_on_from_it(tmp_path):
     out = tmp_path / "run"
     assert (

@@ -65,6 +65,7 @@ def test_samples_show_before_and_after(place):
         assert part.count("[user] even ") == part.count("[reference] ") == part.count("[reply] ") == 6
 
 
+@pytest.mark.slow
 def test_a_base_that_never_saw_turns_learns_to_reply_and_to_stop(place, tmp_path):
     rates = ["--optimizer.matrix-lr", "0.02", "--optimizer.lr", "0.003", "--optimizer.embedding-lr", "0.1"]
     assert sft(place, tmp_path / "run", "--steps", "120", *rates, "--optimizer.head-lr", "0.01") == 0
@@ -83,7 +84,7 @@ def test_its_saved_config_gives_the_same_weights_and_another_seed_others(place, 
     assert hashes[0] == hashes[1] != hashes[2]
 
 
-@pytest.mark.parametrize("step", [2, 9])
+@pytest.mark.parametrize("step", [9, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_run_that_was_cut_short_goes_on_to_the_same_bits(step, place, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         after_step(step, interrupt, patch)
@@ -113,7 +114,7 @@ def test_conversations_that_changed_between_stop_and_resume_are_refused(place, t
     assert "has changed since this run started" in refused(capsys, [*words, "--resume"], lines=None)
 
 
-@pytest.mark.parametrize("rate", ["0.1", "5"])
+@pytest.mark.parametrize("rate", ["5", pytest.param("0.1", marks=pytest.mark.slow)])
 def test_patience_keeps_the_best_weights_be_they_those_of_the_parent(rate, place, tmp_path):
     wild = ["--optimizer.kind", "adamw", "--optimizer.lr", rate, "--clip", "0", "--schedule.kind", "constant"]
     assert sft(place, tmp_path / "run", "--steps", "60", "--eval-every", "2", "--patience", "2", *wild) == 0

@@ -28,6 +28,7 @@ def test_a_new_encoder_decoder_has_rouge_beside_the_lead(tmp_path):
     assert read_json(tmp_path / "run" / "record.json")["recipe"] == "summarize"
 
 
+@pytest.mark.slow
 def test_a_decoder_learns_it_as_a_reply(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(session, "matmul_limit", lambda *_: 1e11)
     tokenizer = Tokenizer.train_characters([LETTERS])

@@ -175,6 +175,7 @@ def test_pairs_are_shown_chosen_and_rejected_in_turn(tmp_path, capsys):
     assert linnet(["xray", "dpo", str(start), "--pairs", "none", "--pairs-from", "sums:5", "--out", str(tmp_path)]) == 2
 
 
+@pytest.mark.slow
 def test_judged_answers_are_shown_with_what_is_judged_as_learned(tmp_path, capsys):
     from linnet.batches.judged import answer_ids
     from linnet.infer.judged_answers import write_judged
@@ -221,6 +222,7 @@ def test_the_rows_of_a_tuning_are_looked_into(talks, tmp_path, capsys):
     assert "held out of" in page
 
 
+@pytest.mark.slow
 def test_the_choices_of_a_tuned_run_are_taken(talks, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(session, "matmul_limit", lambda *_: 1e11)
     assert linnet(tuned_runs.command("sft", tmp_path / "base", talks, tmp_path / "run", "--steps", "2")) == 0

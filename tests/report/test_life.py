@@ -55,6 +55,7 @@ def test_the_page_holds_all_sections_and_escapes_what_a_model_says(life):
     assert "&lt;script&gt;" in page
 
 
+@pytest.mark.slow
 def test_a_life_without_a_judge_has_a_page(life):
     folder, stages = life
     page = write_life_page(

@@ -109,7 +109,7 @@ def test_a_single_point_and_a_flat_line_are_drawn():
     draw(Chart("Share", "x", (Line("none", ((1, 0.0), (2, 0.0))),), from_zero=True, as_percent=True))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.text(max_size=80))
 @pytest.mark.filterwarnings("ignore")
 def test_any_label_gives_well_formed_xml(label):

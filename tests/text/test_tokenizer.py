@@ -268,6 +268,7 @@ def test_gpt2_files_that_do_not_belong_together_are_refused(tmp_path):
         Tokenizer.gpt2(tmp_path / "absent")
 
 
+@pytest.mark.slow
 def test_shakespeare_in_characters_takes_no_time(shared_data):
     text = (shared_data / "tinyshakespeare" / "input.txt").read_text()
     tokenizer = Tokenizer.train_characters([text])

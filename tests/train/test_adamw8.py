@@ -37,6 +37,7 @@ class Once(Counted):
         return super().next()
 
 
+@pytest.mark.slow
 def test_it_learns_as_adamw_does():
     found = {bits: train(make_state(bits, batches=Once(rows=8)), 40) for bits in (8, 32)}
     assert found[32][0] - found[32][-1] > 1.0
@@ -60,7 +61,7 @@ def test_its_memory_is_a_quarter():
     assert small, "numbers of few are kept whole"
 
 
-@pytest.mark.parametrize("beta2", [0.95, 0.999])
+@pytest.mark.parametrize("beta2", [0.95, pytest.param(0.999, marks=pytest.mark.slow)])
 def test_a_mean_square_that_should_fall_falls(beta2):
     weights = torch.nn.Parameter(torch.zeros(SMALLEST))
     optimizer = AdamW8([{"params": [weights]}], lr=1e-3, betas=(0.9, beta2), eps=1e-8)
@@ -84,7 +85,7 @@ def test_one_step_is_the_formula():
     torch.testing.assert_close(weights, twin, atol=1e-6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["adamw", "muon"])
+@pytest.mark.parametrize("kind", ["adamw", pytest.param("muon", marks=pytest.mark.slow)])
 def test_a_resumed_one_goes_on_to_the_same_bits(kind, tmp_path):
     whole = make_state(8, kind)
     train(whole, 8)

@@ -124,6 +124,7 @@ def test_a_gradient_that_is_not_finite_is_refused_and_the_weights_stay():
     assert all(torch.equal(a, b) for a, b in zip(before, state.model.parameters(), strict=True))
 
 
+@pytest.mark.slow
 def test_one_batch_can_be_overfitted():
     class One(Counted):
         def next(self):

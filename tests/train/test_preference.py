@@ -280,7 +280,11 @@ def test_the_plain_loss_of_the_chosen_answer_can_be_added():
     assert float(more.numbers["loss"]) == pytest.approx(float(more.total))
 
 
-@pytest.mark.parametrize("choices", [CHOICES[0], CHOICES[2], CHOICES[4]], ids=lambda one: one.loss)
+@pytest.mark.parametrize(
+    "choices",
+    [CHOICES[0], *(pytest.param(one, marks=pytest.mark.slow) for one in CHOICES[2:5:2])],
+    ids=lambda one: one.loss,
+)
 def test_training_prefers_the_chosen_and_a_split_batch_is_the_whole(choices):
     def trained(size, accumulate):
         model = network()

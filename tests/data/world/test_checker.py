@@ -8,8 +8,6 @@ from linnet.data.world import check_stories, check_story, documents
 from linnet.data.world.checker import CATEGORIES, LONGEST
 from tests.data.world.corruptions import CORRUPTIONS, WORD
 
-TEXTS = list(documents("test", seed=11, count=300, kinds=("stories",)))
-VOCABULARY = sorted({word for text in TEXTS for word in WORD.findall(text)})
 LENT = (
     "One cold morning, Zoe was in the kitchen. She had a yellow cup. Just then, Tom came along. "
     '"May I borrow your cup?" asked Tom. "Yes, but please bring it back," said Zoe. So she lent the yellow cup to Tom '
@@ -18,17 +16,29 @@ LENT = (
 )
 
 
+@pytest.fixture(scope="module")
+def told():
+    """Tell stories of the test split."""
+    return list(documents("test", seed=11, count=300, kinds=("stories",)))
+
+
+@pytest.fixture(scope="module")
+def vocabulary(told):
+    """Return every word of the stories."""
+    return sorted({word for text in told for word in WORD.findall(text)})
+
+
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_every_told_story_is_accepted(split, seed):
     for text in documents(split, seed, 400, kinds=("stories",)):
         assert check_story(text).ok, (text, check_story(text).problems)
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_spoiled_stories_are_rejected(name):
+def test_spoiled_stories_are_rejected(name, vocabulary, told):
     rng = random.Random(name)
-    spoiled = [CORRUPTIONS[name](text, rng, VOCABULARY) for text in TEXTS]
+    spoiled = [CORRUPTIONS[name](text, rng, vocabulary) for text in told]
     tally = check_stories([text for text in spoiled if text is not None])
     assert tally.stories > 100
     assert tally.share <= 0.005
@@ -74,9 +84,9 @@ def test_numbers_are_counted():
     assert check_story(story.replace("Max had two", "Max had three")).problems[0].category == "number"
 
 
-def test_categories_are_the_named_ones():
+def test_categories_are_the_named_ones(vocabulary, told):
     rng = random.Random(0)
-    spoiled = [corrupt(text, rng, VOCABULARY) or text for text in TEXTS[:100] for corrupt in CORRUPTIONS.values()]
+    spoiled = [corrupt(text, rng, vocabulary) or text for text in told[:100] for corrupt in CORRUPTIONS.values()]
     seen = set(check_stories(spoiled).first_problems)
     assert seen <= CATEGORIES.keys()
     assert len(seen) >= 10

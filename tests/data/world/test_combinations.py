@@ -12,10 +12,14 @@ from linnet.data.world.reading.patterns import read
 from linnet.data.world.reading.sentences import sentences
 from linnet.data.world.telling.stories import tell_story
 
-STORIES = {
-    split: [tell_story(generator(0, "stories", split, i), split) for i in range(count)]
-    for split, count in (("train", 4000), ("validation", 500), ("test", 500))
-}
+
+@pytest.fixture(scope="module")
+def told():
+    """Tell stories of each split."""
+    return {
+        split: [tell_story(generator(0, "stories", split, i), split) for i in range(count)]
+        for split, count in (("train", 4000), ("validation", 500), ("test", 500))
+    }
 
 
 def test_shares_are_80_10_10():
@@ -29,23 +33,23 @@ def test_a_split_never_changes():
     assert known == ["validation", "train", "validation", "train"]
 
 
-def test_no_held_out_combination_is_in_train():
-    train = {story.combination for story in STORIES["train"]}
+def test_no_held_out_combination_is_in_train(told):
+    train = {story.combination for story in told["train"]}
     for split in ("validation", "test"):
-        held_out = {story.combination for story in STORIES[split]}
+        held_out = {story.combination for story in told[split]}
         assert not train & held_out
         assert all(split_of("stories", *combination) == split for combination in held_out)
 
 
-def test_no_text_is_in_two_splits_or_twice():
-    texts = [story.text for stories in STORIES.values() for story in stories]
+def test_no_text_is_in_two_splits_or_twice(told):
+    texts = [story.text for stories in told.values() for story in stories]
     assert len(set(texts)) == len(texts)
 
 
-def test_each_word_and_event_of_the_test_is_in_train():
+def test_each_word_and_event_of_the_test_is_in_train(told):
     words, events = {}, {}
     for split in ("train", "test"):
-        texts = [story.text for story in STORIES[split]]
+        texts = [story.text for story in told[split]]
         words[split] = {word for text in texts for word in re.findall(r"\w+", text)}
         events[split] = {read(sentence)[0].event for text in texts[:1000] for sentence in sentences(text)}
     assert words["test"] <= words["train"]

@@ -2,11 +2,17 @@
 
 from itertools import islice
 
+import pytest
+
 from linnet.data.world import rows
 from linnet.data.world.instructions import OPPOSITES, PAST, TASKS, text
 from linnet.data.world.lexicon import FRUITS, NUMBERS, is_girl
 
-ROWS = list(islice(rows("instructions", "test", 6), 1500))
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Draw rows of the test split."""
+    return list(islice(rows("instructions", "test", 6), 1500))
 
 
 def expected(instruction: str, given: str) -> str | None:
@@ -34,9 +40,9 @@ def expected(instruction: str, given: str) -> str | None:
     return None
 
 
-def test_outputs_are_right():
+def test_outputs_are_right(drawn):
     checked = 0
-    for row in ROWS:
+    for row in drawn:
         right = expected(row["instruction"], row["input"])
         if right is not None:
             checked += 1
@@ -44,8 +50,8 @@ def test_outputs_are_right():
     assert checked > 900
 
 
-def test_the_other_outputs_keep_what_was_asked():
-    for row in ROWS:
+def test_the_other_outputs_keep_what_was_asked(drawn):
+    for row in drawn:
         if row["instruction"].startswith(("Make the", "Change the colour")):
             colour = row["instruction"].rstrip(".").split()[-1]
             assert colour in row["output"]
@@ -54,13 +60,13 @@ def test_the_other_outputs_keep_what_was_asked():
             assert all(word in row["output"] for word in row["input"].replace(",", "").split())
 
 
-def test_splits_share_no_row():
+def test_splits_share_no_row(drawn):
     train = {(row["instruction"], row["input"]) for row in islice(rows("instructions", "train", 6), 3000)}
-    assert not train & {(row["instruction"], row["input"]) for row in ROWS}
-    assert {row["instruction"].split()[0] for row in ROWS} <= {instruction.split()[0] for instruction, _ in train}
+    assert not train & {(row["instruction"], row["input"]) for row in drawn}
+    assert {row["instruction"].split()[0] for row in drawn} <= {instruction.split()[0] for instruction, _ in train}
 
 
-def test_columns_and_text():
-    assert list(ROWS[0]) == ["instruction", "input", "output"]
+def test_columns_and_text(drawn):
+    assert list(drawn[0]) == ["instruction", "input", "output"]
     assert len(TASKS) == 9
     assert text({"instruction": "Go.", "input": "", "output": "Gone."}) == "Instruction: Go.\nOutput: Gone."

@@ -3,14 +3,20 @@
 from collections import Counter
 from itertools import islice
 
+import pytest
+
 from linnet.data.world import check_story, rows
 from linnet.data.world.preferences import PLEASE, RUDE, VAGUE, text
 
-ROWS = list(islice(rows("preferences", "test", 8), 600))
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Draw rows of the test split."""
+    return list(islice(rows("preferences", "test", 8), 600))
 
 
-def test_reasons_hold():
-    for row in ROWS:
+def test_reasons_hold(drawn):
+    for row in drawn:
         match row["reason"]:
             case "wrong":
                 assert row["chosen"] in row["prompt"]
@@ -31,12 +37,12 @@ def test_reasons_hold():
                 raise AssertionError(other)
 
 
-def test_each_reason_is_as_frequent_as_the_others():
-    reasons = Counter(row["reason"] for row in ROWS)
+def test_each_reason_is_as_frequent_as_the_others(drawn):
+    reasons = Counter(row["reason"] for row in drawn)
     assert len(reasons) == 6
     assert min(reasons.values()) > 60
 
 
-def test_columns_and_text():
-    assert list(ROWS[0]) == ["prompt", "chosen", "rejected", "reason"]
-    assert text(ROWS[0]) == f"{ROWS[0]['prompt']}\n{ROWS[0]['chosen']}"
+def test_columns_and_text(drawn):
+    assert list(drawn[0]) == ["prompt", "chosen", "rejected", "reason"]
+    assert text(drawn[0]) == f"{drawn[0]['prompt']}\n{drawn[0]['chosen']}"

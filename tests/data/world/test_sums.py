@@ -41,6 +41,7 @@ def test_compute_equals_python(rest, first):
     assert compute(expression) == eval(expression)  # digits and + - * only, made above
 
 
+@pytest.mark.slow
 def test_no_calculation_of_the_test_is_in_train():
     done = {
         split: {tuple(calculations(row["answer"])) for row in islice(rows("sums", split), 1500)}
