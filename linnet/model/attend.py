@@ -52,7 +52,19 @@ def attend_plain(
     value (gpt-oss); bias, broadcastable alike, is added to the scores; scale stands for 1 / sqrt(d).
     A query that sees nothing gets zeros.
     """
-    k, v = _share_heads(k, q.shape[1]), _share_heads(v, q.shape[1])
+    return weigh(q, k, mask, sink_logits, bias, scale).to(v.dtype) @ _share_heads(v, q.shape[1])
+
+
+def weigh(
+    q: Tensor,
+    k: Tensor,
+    mask: Tensor | None,
+    sink_logits: Tensor | None = None,
+    bias: Tensor | None = None,
+    scale: float | None = None,
+) -> Tensor:
+    """Return the weights [B, H, T, S] of `attend_plain`, fp32 or finer: a query's sum to 1, to less beside a sink."""
+    k = _share_heads(k, q.shape[1])
     exact = torch.promote_types(q.dtype, torch.float32)
     scores = (q @ k.transpose(-2, -1)).to(exact) * (q.shape[-1] ** -0.5 if scale is None else scale)
     if bias is not None:
@@ -61,10 +73,8 @@ def attend_plain(
         scores = scores.masked_fill(~mask, float("-inf"))
     if sink_logits is not None:
         sink = sink_logits.to(exact).view(1, -1, 1, 1).expand(*scores.shape[:3], 1)
-        weights = torch.cat((scores, sink), dim=-1).softmax(-1)[..., :-1]
-    else:
-        weights = scores.softmax(-1) if mask is None else scores.softmax(-1).nan_to_num(0.0)
-    return weights.to(v.dtype) @ v
+        return torch.cat((scores, sink), dim=-1).softmax(-1)[..., :-1]
+    return scores.softmax(-1) if mask is None else scores.softmax(-1).nan_to_num(0.0)
 
 
 def row_mask(

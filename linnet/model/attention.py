@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from linnet.model.attend import Mask, attend
+from linnet.model.attend import Mask, attend, weigh
 from linnet.model.config import ModelConfig
 from linnet.model.kv_cache import Cache, Memory
 from linnet.model.norm import rms_norm
@@ -33,6 +33,14 @@ class Prefix:
         return torch.cat((own_keys, keys), dim=2), torch.cat((own_values, values), dim=2)
 
 
+@dataclass
+class Watch:
+    """Keeps the weights [B, H, T, S] of one layer's self-attention in a forward pass whose masks are written out."""
+
+    layer: int
+    weights: Tensor | None = None
+
+
 @dataclass(frozen=True)
 class Sight:
     """What every layer of one forward pass shares: the rotary angles, who may see whom, and the sources.
@@ -49,6 +57,7 @@ class Sight:
     causal: bool = True
     memory: Memory | None = None
     prefix: Prefix | None = None
+    watch: Watch | None = None
 
 
 class Attention(nn.Module):
@@ -94,6 +103,9 @@ class Attention(nn.Module):
         if sight.prefix is not None:
             key, value = sight.prefix.before(self.layer, key, value)
         mask = sight.windowed if self.windowed else sight.full
+        if sight.watch is not None and sight.watch.layer == self.layer:
+            assert mask is None or isinstance(mask, Tensor), "a mask by blocks shows nobody who sees whom"
+            sight.watch.weights = weigh(query, key, mask, self.sink_logits, sight.bias, self.scale)
         mixed = attend(
             query,
             key,

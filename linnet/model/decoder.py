@@ -3,6 +3,7 @@
 B batch, T tokens, D hidden size, V vocabulary, S keys.
 """
 
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from linnet.model.attend import Mask, row_mask, visible
-from linnet.model.attention import Prefix, Sight
+from linnet.model.attention import Prefix, Sight, Watch
 from linnet.model.config import ModelConfig
 from linnet.model.embeddings import shifted
 from linnet.model.flex_attention import pays
@@ -54,16 +55,44 @@ class Decoder(Stack):
         alone, [B, 1, V]. Raises ValueError when learned positions run out, or when positions or documents come with
         a cache.
         """
+        x = self.states(ids, positions=positions, documents=documents, cache=cache, lengths=lengths, memory=memory)
+        if after is not None:
+            x = x.gather(1, after[:, None, None].expand(-1, 1, x.shape[2]))
+        return scaled(self.head(x if self.config.logit_scale == 1 else self.config.logit_scale * x), self.config)
+
+    def states(
+        self,
+        ids: Tensor,
+        *,
+        positions: Tensor | None = None,
+        documents: Tensor | None = None,
+        cache: Cache | None = None,
+        lengths: Tensor | None = None,
+        memory: Memory | None = None,
+    ) -> Tensor:
+        """Return the last states [B, T, D], which the head reads; arguments and errors are those of `forward`."""
         if cache is not None and (positions is not None or documents is not None):
             raise ValueError("a cache counts positions itself and holds one document a row: leave both out")
         self._check_room(ids.shape[1] if cache is None else cache.longest + ids.shape[1])
         memory = cache.memory if memory is None and cache is not None else memory
         positions, sight, before, early = self._look(ids, positions, documents, cache, lengths, memory)
         x = self._embed(ids, positions, before, early)
-        x = self._run(x, ids, sight, real_tokens(ids, documents, lengths))
-        if after is not None:
-            x = x.gather(1, after[:, None, None].expand(-1, 1, x.shape[2]))
-        return scaled(self.head(x if self.config.logit_scale == 1 else self.config.logit_scale * x), self.config)
+        return self._run(x, ids, sight, real_tokens(ids, documents, lengths))
+
+    def attention_weights(self, ids: Tensor, layer: int) -> Tensor:
+        """Return how much each token of whole rows ids [B, T] looks at each: weights [B, H, T, P + T] of a layer.
+
+        P places of a prefix come first, where there is one. What a query gives to a sink is missing from its sum of 1.
+        """
+        positions, sight, before, early = self._look(ids, None, None, None, None, None)
+        if sight.prefix is None:
+            order = torch.arange(ids.shape[1], device=ids.device)[None]
+            near = visible(order, order, window=self.config.window, sinks=order < self.config.sink_tokens)
+            sight = replace(sight, full=visible(order, order), windowed=near)
+        watch = Watch(layer)
+        self._run(self._embed(ids, positions, before, early), ids, replace(sight, watch=watch), None)
+        assert watch.weights is not None, f"a decoder without a layer {layer}"
+        return watch.weights
 
     def new_cache(self, batch_size: int, capacity: int, rolling: bool = False) -> KVCache:
         """Make an empty cache for B rows of up to `capacity` tokens, on the model's device and in its type."""

@@ -7,7 +7,7 @@ import torch
 
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
-from tests.model.variants import GPT2, VARIANTS, build, random_ids
+from tests.model.variants import GPT2, LLAMA, QWEN3, VARIANTS, build, random_ids
 
 
 def test_a_tied_head_is_the_embedding_and_both_uses_train_it():
@@ -120,6 +120,42 @@ def test_mixing_starts_as_the_plain_residual_stream():
     assert Decoder(ModelConfig()).blocks[0].mix.tolist() == [1, 0]
     ids = random_ids(1, 6)
     torch.testing.assert_close(model(ids), plain(ids))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_attention_weights_share_out_what_may_be_seen(name):
+    model, ids = build(**VARIANTS[name]), random_ids(2, 9)
+    for layer in range(model.config.num_layers):
+        weights = model.attention_weights(ids, layer)
+        assert weights.shape == (2, model.config.num_heads, 9, 9)
+        total = weights.sum(-1)
+        assert (total < 0.999).all() if model.config.sink_logits else torch.allclose(total, torch.ones_like(total))
+        order = torch.arange(9)
+        seen = order[None] <= order[:, None]
+        if (window := model.config.layer_window(layer)) is not None:
+            seen &= (order[:, None] - order[None] < window) | (order[None] < model.config.sink_tokens)
+        assert torch.equal(weights > 0, seen.expand_as(weights))
+
+
+@pytest.mark.parametrize("choices", [GPT2, LLAMA, QWEN3], ids=["gpt2", "llama", "qwen3"])
+def test_attention_weights_are_those_that_mix_the_values(choices):
+    model, ids = build(**choices), random_ids(2, 9)
+    attention, met = model.blocks[1].attention, {}
+    attention.register_forward_pre_hook(lambda module, inputs: met.update(x=inputs[0]))
+    attention.output.register_forward_pre_hook(lambda module, inputs: met.update(mixed=inputs[0]))
+    with torch.no_grad():
+        model(ids)
+        weights = model.attention_weights(ids, 1)
+        values = attention.value(met["x"]).view(2, 9, attention.kv_heads, -1).transpose(1, 2)
+        values = values.repeat_interleave(attention.heads // attention.kv_heads, dim=1)
+    expected = (weights @ values).transpose(1, 2).reshape(2, 9, -1)
+    torch.testing.assert_close(met["mixed"], expected, atol=1e-6, rtol=1e-5)
+
+
+def test_the_head_reads_the_last_states():
+    model, ids = build(**GPT2), random_ids(2, 9)
+    with torch.no_grad():
+        torch.testing.assert_close(model.head(model.states(ids)), model(ids))
 
 
 def test_logits_after_one_place_are_those_of_all():
