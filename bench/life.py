@@ -6,6 +6,7 @@ finished is skipped) and prints a row a stage with intervals over questions and 
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def main(arguments: list[str]) -> None:
         quickstart(cfg)
         lives.append(finished_stages(cfg.out))
     task = chosen.suite[0]
-    rows = gains([life_scores(at, task) for at in lives])
+    rows = table([life_scores(at, task) for at in lives])
     for row in rows:
         print(line(row))
     others = [beside(at) for at in lives]
@@ -45,13 +46,27 @@ def main(arguments: list[str]) -> None:
         asked.json.write_text(json.dumps({"task": task, "gains": rows, "seeds": others}, indent=1))
 
 
+def table(scores: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the gains over all seeds, and with each row those of every seed by itself."""
+    rows = gains(scores)
+    for row, *alone in zip(rows, *(gains([each]) for each in scores), strict=True):
+        row["seeds"] = [{"value": one["value"], "gain": one["gain"]} for one in alone]
+    return rows
+
+
 def line(row: dict[str, Any]) -> str:
     """Return a row of the table of gains for people."""
     said = f"{row['stage']:16} {row['value']:6.1%}  [{row['low']:.1%}, {row['high']:.1%}]"
     gain = row["gain"]
     if gain is None:
         return said
-    return f"{said}  {gain['difference']:+.1%} [{gain['low']:+.1%}, {gain['high']:+.1%}] {gain['verdict']}"
+    alone = ", ".join(shown(one["gain"]) for one in row["seeds"])
+    return f"{said}  {shown(gain)}; each seed by itself: {alone}"
+
+
+def shown(gain: dict[str, Any]) -> str:
+    """Return a difference in points with its interval and verdict."""
+    return f"{gain['difference']:+.1%} [{gain['low']:+.1%}, {gain['high']:+.1%}] {gain['verdict']}"
 
 
 def beside(at: dict[str, Path]) -> dict[str, float]:
