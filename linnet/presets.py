@@ -80,7 +80,7 @@ def tiny() -> Life:
             "pairs_by": "steps",
             "replies": 1,
             "chosen_weight": 1.0,
-            "optimizer": {"kind": "adamw", "lr": 1e-4, "weight_decay": 0.0},
+            "optimizer": {"kind": "adamw", "lr": 3e-5, "weight_decay": 0.0},
             "steps": 80,
             "batch_size": 32,
             "held_out_pairs": 200,
