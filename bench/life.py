@@ -12,7 +12,9 @@ from typing import Any
 
 from linnet.core.layers import merge
 from linnet.core.run import Run
+from linnet.data.sources import rows
 from linnet.evals.gains import gains
+from linnet.metrics import auroc
 from linnet.pipeline import QuickstartConfig, finished_stages, life_scores
 from linnet.pipeline import main as quickstart
 from linnet.presets import PRESETS
@@ -36,22 +38,22 @@ def main(arguments: list[str]) -> None:
         quickstart(cfg)
         lives.append(finished_stages(cfg.out))
     task = chosen.suite[0]
-    rows = table([life_scores(at, task) for at in lives])
-    for row in rows:
+    gained = table([life_scores(at, task) for at in lives])
+    for row in gained:
         print(line(row))
     others = [beside(at) for at in lives]
     for name in others[0]:
         print(f"{name}: " + ", ".join(f"{found[name]:.3f}" for found in others))
     if asked.json is not None:
-        asked.json.write_text(json.dumps({"task": task, "gains": rows, "seeds": others}, indent=1))
+        asked.json.write_text(json.dumps({"task": task, "gains": gained, "seeds": others}, indent=1))
 
 
 def table(scores: Sequence[Any]) -> list[dict[str, Any]]:
     """Return the gains over all seeds, and with each row those of every seed by itself."""
-    rows = gains(scores)
-    for row, *alone in zip(rows, *(gains([each]) for each in scores), strict=True):
+    found = gains(scores)
+    for row, *alone in zip(found, *(gains([each]) for each in scores), strict=True):
         row["seeds"] = [{"value": one["value"], "gain": one["gain"]} for one in alone]
-    return rows
+    return found
 
 
 def line(row: dict[str, Any]) -> str:
@@ -77,6 +79,9 @@ def beside(at: dict[str, Path]) -> dict[str, float]:
     found |= {f"{task}, {metric}": value for (task, metric), value in last.items() if metric in MAIN}
     if "verifier" in at:
         found["verifier's AUROC"] = Run.result(at["verifier"])["held_out"]["auroc"]
+        tries = [(row["is_correct"], row["score"]) for row in rows(at["search"] / "tries.jsonl")]
+        if len({right for right, _ in tries}) == 2:
+            found["verifier's AUROC on the search's tries"] = auroc(*map(list, zip(*tries, strict=True)))
     return found
 
 
