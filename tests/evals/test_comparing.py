@@ -6,6 +6,7 @@ import os
 import pytest
 
 from linnet.artifacts import load_model, save_model
+from linnet.batches.prepare import prepare
 from linnet.core.errors import BadInput
 from linnet.evals.comparing import Bench
 from tests.evals.comparisons import choices, home
@@ -69,6 +70,21 @@ def test_shots_change_what_is_asked(place, tmp_path):
     assert "2 shots" in bench.measure("few-shot", cfg.base, bench.shots, text=False)["protocol"]
     assert "block_bits" not in bench.measure("few-shot", cfg.base, bench.shots, text=False)
     assert "no shots" in bench.measure("zero-shot", cfg.base)["protocol"]
+    assert Bench.open(cfg.but(shots=3)).digest != bench.digest
+
+
+def test_forgetting_is_measured_on_text_that_the_base_never_learned(place):
+    cfg = choices(place)
+    text = Bench.open(cfg).text
+    assert text is not None
+    _, tokenizer = load_model(cfg.base)
+    rows = [json.loads(line)["text"] for line in (place / "text.jsonl").read_text().splitlines()]
+    held_out, learned = (
+        {row for row in rows if row in tokenizer.decode(shard.ids.tolist())}
+        for shard in (text.shard, prepare(str(place / "text.jsonl"), tokenizer, held_out=0.3).train)
+    )
+    assert 0.2 * len(rows) < len(held_out) < 0.4 * len(rows)
+    assert held_out == set(rows) - learned
 
 
 def test_a_base_that_does_not_say_its_text_is_compared_without_forgetting(place, tmp_path):
