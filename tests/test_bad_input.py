@@ -145,7 +145,7 @@ def test_a_bad_command(words, said, capsys):
     assert said in refused(capsys, words.split())
 
 
-@pytest.mark.parametrize("length", ["1", "2", "4"])
+@pytest.mark.parametrize("length", ["1", *(pytest.param(length, marks=pytest.mark.slow) for length in ("2", "4"))])
 def test_the_shortest_contexts_train_and_write(length, tmp_path):
     words = command("corpus.txt", tmp_path / "out", "--model.context-length", length, "--steps", "1")
     assert cli.main([*words, "--model.positions", "learned"]) == 0
@@ -248,7 +248,14 @@ def test_a_spoiled_model_folder_is_refused_or_loads_but_never_crashes(run):
 
 
 @pytest.mark.parametrize("name", ["config.json", "record.json", "result.json"])
-@pytest.mark.parametrize("content", ["", "[]", "{}", "3", '{"numbers": 3, "config": 3, "recipe": []}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        '{"numbers": 3, "config": 3, "recipe": []}',
+        *(pytest.param(c, marks=pytest.mark.slow) for c in ("[]", "{}", "3")),
+    ],
+)
 def test_a_spoiled_record_of_a_run_is_never_a_traceback(name, content, run, tmp_path, capsys):
     (run / name).write_text(content)
     programs = ["generate"] if name == "config.json" else ["generate", "evaluate"]

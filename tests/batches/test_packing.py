@@ -43,7 +43,7 @@ def test_rows_equal_the_plain_rule(lengths, context):
     assert rows == pack(list(lengths), context)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(LENGTHS, st.integers(1, 16))
 def test_no_token_is_lost_mixed_or_moved(lengths, context):
     documents = numbered(lengths)

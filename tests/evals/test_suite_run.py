@@ -125,6 +125,7 @@ def test_every_set_of_the_shared_data_has_its_folder(shared_data):
     assert missing <= {"facts", "covid_news"}  # facts has no real twin; covid-fake-news is named by =SOURCE
 
 
+@pytest.mark.slow
 def test_baselines_learn_from_other_rows_of_the_same_seed(home):
     config = EvaluateConfig(rows=4)
     one = material(config, find("sums"), "world:9:3")

@@ -173,6 +173,7 @@ def stories(shared_data):
     return shared_data / "weights" / "stories260K"
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_stories260k_writes_what_llama2_c_writes(stories):
     model = import_hf(stories)

@@ -68,7 +68,7 @@ def test_the_context_ends_a_beam():
     assert not any(beam.stopped for beam in beams)
 
 
-@pytest.mark.parametrize("penalty", [0.0, 1.0, 2.0])
+@pytest.mark.parametrize("penalty", [1.0, *(pytest.param(one, marks=pytest.mark.slow) for one in (0.0, 2.0))])
 @pytest.mark.parametrize("stops", [[7], [7, 3, 20]])
 def test_equals_transformers(tmp_path, penalty, stops):
     transformers = pytest.importorskip("transformers")

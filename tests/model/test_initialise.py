@@ -38,7 +38,7 @@ def first_loss(choices, vocabulary, hidden, layers):
         return float(F.cross_entropy(model(ids[:, :-1]).float().flatten(0, 1), ids[:, 1:].flatten()))
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("size", [SIZES[0], *(pytest.param(s, marks=pytest.mark.slow) for s in SIZES[1:])], ids=str)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_loss_starts_at_the_logarithm_of_the_vocabulary(family, size):
     assert first_loss(FAMILIES[family], *size) == pytest.approx(math.log(size[0]), rel=0.02)

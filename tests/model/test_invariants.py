@@ -14,6 +14,7 @@ from linnet.model.kv_cache import KVCache
 from tests.model.variants import CAPACITY, VARIANTS, build, random_ids
 
 CLOSE = 3e-5
+ROWS = [3, *(pytest.param(rows, marks=pytest.mark.slow) for rows in (1, 8))]
 ROLLING = ("window", "window_sinks", "sink_logits_window")
 
 
@@ -79,7 +80,7 @@ def run_cached(model: Decoder, ids: Tensor, cache: KVCache, pieces: list[int]) -
     return torch.cat(out, dim=1)
 
 
-@pytest.mark.parametrize("rows", [1, 3, 8])
+@pytest.mark.parametrize("rows", ROWS)
 @torch.no_grad()
 def test_cached_equals_full_in_pieces_and_one_by_one(model, rows):
     ids = random_ids(rows, 22)
@@ -89,7 +90,7 @@ def test_cached_equals_full_in_pieces_and_one_by_one(model, rows):
 
 
 @pytest.mark.parametrize("name", ROLLING)
-@pytest.mark.parametrize("rows", [1, 3, 8])
+@pytest.mark.parametrize("rows", ROWS)
 @torch.no_grad()
 def test_rolling_cache_equals_full(name, rows):
     model = build(**VARIANTS[name])
@@ -103,7 +104,7 @@ def test_rolling_cache_equals_full(name, rows):
 @pytest.mark.parametrize(
     ("name", "rolling"), [*((name, False) for name in VARIANTS), *((name, True) for name in ROLLING)]
 )
-@pytest.mark.parametrize("rows", [1, 3, 8])
+@pytest.mark.parametrize("rows", ROWS)
 @torch.no_grad()
 def test_cached_ragged_rows_equal_each_row_alone(name, rolling, rows):
     model = build(**VARIANTS[name])
@@ -138,7 +139,7 @@ def test_cache_select_reorders_repeats_and_drops_rows(model):
         assert far(logits[row], model(alone)[0, -3:]) < CLOSE
 
 
-@pytest.mark.parametrize("grad", [False, True], ids=["inference", "training"])
+@pytest.mark.parametrize("grad", [pytest.param(False, marks=pytest.mark.slow), True], ids=["inference", "training"])
 @pytest.mark.parametrize("given", [False, True], ids=["positions worked out", "positions given"])
 def test_packing_each_document_as_if_alone(model, grad, given):
     with torch.set_grad_enabled(grad):

@@ -34,9 +34,8 @@ def subject(model=None):
     return two_sided_subject(model or network(), "ours", TOKENIZER, TrainingConfig(out=Path("x")))
 
 
-@pytest.mark.parametrize(
-    "name", [name if name == "t5" else pytest.param(name, marks=pytest.mark.slow) for name in TWO_SIDES]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TWO_SIDES)
 def test_every_invariant_holds(name):
     verdicts = {one.invariant: one for one in prove(subject(network(name)), ALL)}
     assert [one for one in verdicts.values() if one.status == "broken"] == []

@@ -77,7 +77,7 @@ def same(one, other):
 
 
 @pytest.mark.parametrize(
-    "method", ["qlora", *(pytest.param(method, marks=pytest.mark.slow) for method in ("prefix", "dora"))]
+    "method", ["prefix", *(pytest.param(method, marks=pytest.mark.slow) for method in ("qlora", "dora"))]
 )
 def test_a_run_that_was_cut_short_goes_on_to_the_same_bits(method, place, tmp_path, monkeypatch):
     asked = words(place, tmp_path / "run", "--adapt.method", method)

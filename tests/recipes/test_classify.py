@@ -50,6 +50,7 @@ def test_from_a_trained_trunk(kind, data, tmp_path):
     assert load_network(tmp_path / "lora")[0].config.outputs == 2
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_short_goes_on_to_the_same_bits(data, tmp_path, monkeypatch):
     resumes_to_the_bit("classify", tmp_path, monkeypatch, *data, "--tokenizer", "characters")
 

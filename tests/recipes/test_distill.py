@@ -54,6 +54,7 @@ def test_the_student_comes_near_its_teacher(place, tmp_path):
     assert chats(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_on_a_text_it_is_no_chat_model(place, tmp_path):
     assert on_text(place, tmp_path / "run", *STUDENT, "--sample-every", "6") == 0
     assert not chats(tmp_path / "run")

@@ -8,9 +8,17 @@ from linnet.artifacts import load_model
 from linnet.cli import main as linnet
 from linnet.core.files import file_hash
 from linnet.core.run import Run, read_metrics
+from linnet.evals import preferences
 from linnet.text.chat import chats
 from tests import small_runs
 from tests.recipes.chat_parents import command, pairs, parent
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_replies():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preferences, "MOST_TOKENS", 16)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +58,7 @@ def test_it_learns_what_is_better(done):
     assert result["held_out_pairs"] + result["train_pairs"] == 60
     assert result["held_out"]["accuracy_by_reason"].keys() == {"r0", "r1"}
     assert result["kl"] != 0
-    assert 0 < result["reply_tokens_before"] <= 128
+    assert 0 < result["reply_tokens_before"] <= 16
 
 
 def test_its_folder_is_whole(done, start):

@@ -114,6 +114,7 @@ def test_a_run_is_needed_and_must_say_its_corpus(home, capsys):
     assert "name a text with --corpus" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_suite_is_asked_and_left_in_a_folder(home, capsys, monkeypatch):
     monkeypatch.setattr("linnet.evals.suite_run.TRAIN_ROWS", 40)
     runs = [make_run(home, name, "world/facts:40", seed) for seed, name in enumerate("ab")]

@@ -73,7 +73,7 @@ def test_a_run_that_was_stopped_ends_with_the_bits_of_one_that_was_not(
     updates, step, start, data, tmp_path, monkeypatch
 ):
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    more = ["--updates", str(updates), "--save-every", "1"]
+    more = ["--updates", str(updates), "--save-every", "1", "--max-tokens", "8"]
     assert linnet(words(start, data, whole, *more)) == 0
     with monkeypatch.context() as patch:
         small_runs.after_step(step, small_runs.interrupt, patch)

@@ -194,6 +194,7 @@ def one_line(capsys):
     return lines[-1]
 
 
+@pytest.mark.slow
 def test_bad_corpora_are_one_line_and_leave_no_run_behind(tmp_path, capsys):
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "binary.txt").write_bytes(os.urandom(5000))
@@ -204,6 +205,7 @@ def test_bad_corpora_are_one_line_and_leave_no_run_behind(tmp_path, capsys):
         assert not (tmp_path / "run" / "result.json").exists()
 
 
+@pytest.mark.slow
 def test_bad_options_are_one_line(corpus, tmp_path, capsys):
     for more, word in (
         (["--stepz", "3"], "--steps"),

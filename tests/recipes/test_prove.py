@@ -131,6 +131,7 @@ def test_bad_input_is_one_line_and_exit_code_2(here, capsys, words, said):
     assert len(err.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_long_pretraining_asks_first_and_ends_with_the_same_weights(here, monkeypatch, capsys):
     monkeypatch.setattr(session, "matmul_limit", lambda *_: 1e11)
     monkeypatch.setattr(before_training, "LONG", 12)

@@ -57,6 +57,7 @@ def test_curves_gains_rows_and_a_page(home, tmp_path):
     assert record["parents"].keys() == {str(home / "model"), str(home / "judge")}
 
 
+@pytest.mark.slow
 def test_without_a_verifier_the_majority_alone(home, tmp_path):
     assert main(command(home, tmp_path / "s", "--problems", "3")) == 0
     assert Run.result(tmp_path / "s")["curves"].keys() == {"majority", "pass@n"}

@@ -37,6 +37,7 @@ from linnet.report.page import (
     stages_table,
     write_page,
 )
+from tests.report.material import make_run, quick_start_sections
 
 HOSTILE = "<script>alert(1)</script></style></title>\"'><img src=x onerror=alert(1)> &amp; {{ 7*7 }} {% raw %}"
 VOID = {"meta", "link", "br"}
@@ -95,10 +96,16 @@ def cells(text: str) -> tuple[Cell, ...]:
     return tuple(Cell(text, look, text, breaks=True) for look in LOOKS)
 
 
-def test_the_page_holds_what_the_quick_start_has_to_say(run, sections):
-    path = write_page(run.parent, *sections, title="Your model", lead="Made here.")
-    assert path == run.parent / "index.html"
-    said = " ".join(Reader(path.read_text()).text.split())
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """Write the page of a quick start, once: drawing its curves takes longer than all that is asked of it."""
+    folder = make_run(tmp_path_factory.mktemp("page") / "pretrain").parent
+    return write_page(folder, *quick_start_sections(folder), title="Your model", lead="Made here.")
+
+
+def test_the_page_holds_what_the_quick_start_has_to_say(page):
+    assert page.name == "index.html"
+    said = " ".join(Reader(page.read_text()).text.split())
     for words in (
         "Your model", "Made here.", "0.436", "gzip 2.31, 5-gram 1.05", "204,311 bytes of held-out stories",
         "95% interval 94.3% to 98.9%", "Before training, step 0", "Midway, step 300", "After training, step 600",
@@ -109,8 +116,8 @@ def test_the_page_holds_what_the_quick_start_has_to_say(run, sections):
         assert words in said, words
 
 
-def test_the_page_needs_nothing_and_reaches_nowhere(run, sections):
-    html = write_page(run.parent, *sections, title="Your model").read_text()
+def test_the_page_needs_nothing_and_reaches_nowhere(page):
+    html = page.read_text()
     assert "http:" not in html
     assert "https:" not in html
     reader = Reader(html)
@@ -119,11 +126,11 @@ def test_the_page_needs_nothing_and_reaches_nowhere(run, sections):
     assert all(link.startswith(("./", "#chart-")) or link == "data:," for link in links)
     files = [link for link in links if link.startswith("./")]
     assert len(files) == 6
-    assert all((run.parent / link).exists() for link in files)
+    assert all((page.parent / link).exists() for link in files)
 
 
-def test_the_policy_lets_only_the_one_style_sheet_in(sections):
-    html = page_html(tuple(sections), "Your model")
+def test_the_policy_lets_only_the_one_style_sheet_in(page):
+    html = page.read_text()
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', html)[1]
     style = re.search(r"<style>(.*?)</style>", html, re.DOTALL)[1]
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -150,9 +157,9 @@ def test_text_that_has_no_utf8_is_written_all_the_same(tmp_path):
     Reader(path.read_text(encoding="utf-8"))
 
 
-def test_the_same_sections_give_the_same_bytes(run, sections):
-    first = write_page(run.parent, *sections, title="a").read_bytes()
-    assert write_page(run.parent, *sections, title="a").read_bytes() == first
+def test_the_same_sections_give_the_same_bytes(tmp_path):
+    first, again = (write_page(tmp_path, *every_section("calm"), title="a").read_bytes() for _ in range(2))
+    assert again == first
 
 
 def test_without_matplotlib_the_numbers_come_as_tables(tmp_path):
@@ -172,8 +179,8 @@ write_page({str(tmp_path)!r}, Curves("How it learned", (chart,)), title="No pict
     assert "Loss nats per token step held out gzip 1 2.5 2.31 200 1.25 2.31".replace(" ", "") in said.replace(" ", "")
 
 
-def test_with_matplotlib_each_chart_has_a_picture_and_its_numbers(sections):
-    html = page_html(tuple(sections), "a")
+def test_with_matplotlib_each_chart_has_a_picture_and_its_numbers(page):
+    html = page.read_text()
     assert html.count("<svg ") == html.count("<details>") == 5
     assert "linnet[plot]" not in html
 

@@ -246,15 +246,29 @@ GPT2_KNOWN = {
 }
 
 
-def test_gpt2_from_its_own_files_gives_the_known_ids(shared_data, tmp_path):
-    folder = shared_data / "gpt2-tokenizer"
+def gpt2_of_two_files(folder, place):
+    """Return GPT-2's tokenizer by its two files alone, copied to a place where no tokenizer.json is."""
     for name in ("encoder.json", "vocab.bpe"):
-        (tmp_path / name).write_bytes((folder / name).read_bytes())
-    own, theirs = Tokenizer.gpt2(tmp_path), Tokenizer.gpt2(folder)
-    for tokenizer in (own, theirs, Tokenizer.load(folder)):
-        assert {text: tokenizer.encode(text) for text in GPT2_KNOWN} == GPT2_KNOWN
-        assert (tokenizer.vocab_size, tokenizer.end_id) == (50257, 50256)
-        assert 50256 not in tokenizer.encode("<|endoftext|>")
+        (place / name).write_bytes((folder / name).read_bytes())
+    return Tokenizer.gpt2(place)
+
+
+def assert_known(tokenizer):
+    assert {text: tokenizer.encode(text) for text in GPT2_KNOWN} == GPT2_KNOWN
+    assert (tokenizer.vocab_size, tokenizer.end_id) == (50257, 50256)
+    assert 50256 not in tokenizer.encode("<|endoftext|>")
+
+
+def test_gpt2_from_its_own_files_gives_the_known_ids(shared_data, tmp_path):
+    assert_known(gpt2_of_two_files(shared_data / "gpt2-tokenizer", tmp_path))
+
+
+@pytest.mark.slow
+def test_gpt2_is_the_same_by_two_files_and_by_one(shared_data, tmp_path):
+    folder = shared_data / "gpt2-tokenizer"
+    own, theirs = gpt2_of_two_files(folder, tmp_path), Tokenizer.gpt2(folder)
+    for tokenizer in (theirs, Tokenizer.load(folder)):
+        assert_known(tokenizer)
     sample = (shared_data / "gutenberg" / "book.txt").read_text()[:100_000]
     raw = Backend.from_file(str(folder / FILE))
     assert own.encode(sample) == theirs.encode(sample) == raw.encode(sample).ids

@@ -84,6 +84,7 @@ def test_numbers_are_counted():
     assert check_story(story.replace("Max had two", "Max had three")).problems[0].category == "number"
 
 
+@pytest.mark.slow
 def test_categories_are_the_named_ones(vocabulary, told):
     rng = random.Random(0)
     spoiled = [corrupt(text, rng, vocabulary) or text for text in told[:100] for corrupt in CORRUPTIONS.values()]

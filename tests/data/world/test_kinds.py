@@ -31,6 +31,7 @@ def test_no_text_is_in_train_and_test(kind):
     assert not texts["train"] & texts["test"]
 
 
+@pytest.mark.slow
 def test_the_mixture():
     texts = list(documents("train", 2, 3000))
     assert len(texts) == 3000
