@@ -112,7 +112,8 @@ class Bench:
             f"{_equal(cfg)} {rates} {len(material.examples)} rows asked of {material.rows}{left}. Learned: {cfg.data}; "
             "of rows that are not the small world's a tenth is held out.",
             "Intervals of tuned methods are over questions and seeds together, of one seed and of baselines over "
-            "questions; a verdict is given only where the interval of paired differences leaves out zero.",
+            "questions; a verdict is given only where the interval of paired differences leaves out zero."
+            + (f" Few-shot: {cfg.shots} of the learned rows, solved, stand before each question." if cfg.shots else ""),
             "Peak memory is the most of any seed's training process, program and libraries included; seconds are the "
             "mean of the steps alone.",
         ]

@@ -1,6 +1,7 @@
 """The page of a comparison: score, memory, time and forgetting of each method, verdicts, replies side by side."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def write_comparison_page(folder: Path, table: Numbers, measured: Mapping[str, N
         cost_table(table),
         Samples(
             "Before and after: the first questions",
-            tuple(replies(measured, samples)),
+            tuple(replies(measured, samples, table["metric"])),
             "The base asked without and after examples, then each method's first seed; nothing is picked by hand.",
         ),
         Samples(
@@ -47,9 +48,7 @@ def write_comparison_page(folder: Path, table: Numbers, measured: Mapping[str, N
         *next_commands(folder, table),
     ]
     kept = [one for one in sections if not (isinstance(one, Samples) and not one.samples)]
-    return write_page(
-        folder, *kept, title=f"Ways of tuning, compared: {table['task']}", lead=" ".join(table["protocol"])
-    )
+    return write_page(folder, *kept, title=f"Ways of tuning, compared: {table['task']}", lead=table["protocol"][0])
 
 
 def next_commands(folder: Path, table: Numbers) -> list[Commands]:
@@ -78,45 +77,51 @@ def headlines(table: Numbers) -> tuple[Headline, ...]:
 
 
 def score_table(table: Numbers) -> Table:
-    """Return scores with intervals and verdicts, a row a method or baseline."""
+    """Return scores with intervals and verdicts, a row a method or baseline; trivial means meet the methods alone."""
     pairs = {
         "against_reference": f"against {table['reference']}",
         "against_zero_shot": "against zero-shot",
         "against_trivial": "against the best trivial",
     }
     body = tuple(
-        (row["name"], row["kind"], _score(row["score"]), _span(row), *(_verdict(row[key]) for key in pairs))
+        (
+            *(row["name"], row["kind"], _score(row["score"]), _span(row)),
+            *("" if row["kind"] == "trivial" and key != "against_reference" else _verdict(row[key]) for key in pairs),
+        )
         for row in table["rows"]
     )
+    trivial = "; ".join(f"{name}: {about}" for name, about in table.get("trivial", {}).items())
+    note = f"{table['protocol'][1]} {f'Trivial means: {trivial}.' if trivial else ''}".strip()
     columns = ("method", "kind", table["metric"], "95%", *pairs.values())
-    return Table("Scores", columns, body, " ".join(table["protocol"][1:2]), numeric=frozenset((2, 3)))
+    return Table("Scores", columns, body, note, numeric=frozenset((2, 3)))
 
 
 def cost_table(table: Numbers) -> Table:
-    """Return what each training took and what it forgot."""
+    """Return what each training took and what it forgot; what no row has, has no column."""
+    tuned = [row for row in table["rows"] if row["kind"] == "tuned"]
+    foretold = any("predicted_peak_bytes" in row for row in tuned)
+    summed = any(row["accumulate"] > 1 for row in tuned)
     body = tuple(
         (
             row["name"],
             f"{row['trained_parameters']:,}",
             size(row["peak_memory_bytes"]),
-            size(row.get("predicted_peak_bytes")),
+            *((size(row.get("predicted_peak_bytes")),) if foretold else ()),
             duration(row["seconds"]),
-            f"{row['steps']:,} x {row['batch_size']} x {row['accumulate']}",
-            f"{row['rate']:g}",
+            f"{row['steps']:,} x {row['batch_size']}" + (f" x {row['accumulate']}" if summed else ""),
+            f"x {row['rate']:g}",
             *_forgetting(row),
         )
-        for row in table["rows"]
-        if row["kind"] == "tuned"
+        for row in tuned
     )
     base = next((row for row in table["rows"] if row["name"] == "zero-shot" and "bits_per_byte" in row), None)
     before = "" if base is None else f"The base has {base['bits_per_byte']:.4f} bits per byte. "
     columns = (
-        *("method", "learns", "peak memory", "predicted", "time", "steps x rows x accumulated", "rate factor"),
-        *("bits per byte", "forgotten"),
+        *("method", "learns", "peak memory", *(("predicted",) if foretold else ()), "time"),
+        *(f"steps x rows{' x summed' if summed else ''}", "rates", "bits per byte", "forgotten"),
     )
-    return Table(
-        "Costs and forgetting", columns, body, before + " ".join(table["protocol"][2:]), frozenset(range(1, 9))
-    )
+    note = before + " ".join(table["protocol"][2:])
+    return Table("Costs and forgetting", columns, body, note, frozenset(range(1, len(columns))))
 
 
 def charts(table: Numbers) -> list[Chart]:
@@ -127,12 +132,12 @@ def charts(table: Numbers) -> list[Chart]:
         (row for row in table["rows"] if row["kind"] == "trivial"), key=lambda row: row["score"], default=None
     )
     levels = tuple(Level(row["name"], row["score"]) for row in [*prompted, *([trivial] if trivial else [])])
+    chart = partial(_chart, table["metric"], levels)
     found = [
-        _chart(tuned, levels, "parameters that learn", lambda row: row["trained_parameters"], log_x=True),
-        _chart(tuned, levels, "MiB at the peak", lambda row: row["peak_memory_bytes"] / 2**20),
-        _chart(
+        chart(tuned, "parameters that learn", lambda row: row["trained_parameters"], log_x=True),
+        chart(tuned, "MiB at the peak", lambda row: row["peak_memory_bytes"] / 2**20),
+        chart(
             [row for row in tuned if "forgotten" in row],
-            levels,
             "bits per byte forgotten",
             lambda row: row["forgotten"]["difference"],
         ),
@@ -158,16 +163,17 @@ def bars_of(table: Numbers) -> list[dict[str, Any]]:
     ]
 
 
-def replies(measured: Mapping[str, Numbers], count: int) -> list[Sample]:
-    """Return the first questions with what each model replied."""
+def replies(measured: Mapping[str, Numbers], count: int, metric: str) -> list[Sample]:
+    """Return the first questions with what each model replied; a score between right and wrong is only told."""
     asked = {name: one["replies"][:count] for name, one in measured.items() if "replies" in one}
     return [
         Sample(
             row["reply"] or "(nothing)",
-            "right" if row["score"] == 1 else f"{row['score']:.2f}" if row["score"] else "wrong",
+            {0: "wrong", 1: "right"}.get(row["score"], ""),
             () if row["score"] else (f"wanted: {row['wanted']}",),
             name,
             f"{row['question']} ",
+            f"{metric} {row['score']:.2f}; wanted: {row['wanted']}" if 0 < row["score"] < 1 else "",
         )
         for place in range(max(map(len, asked.values()), default=0))
         for name, rows in asked.items()
@@ -178,18 +184,20 @@ def replies(measured: Mapping[str, Numbers], count: int) -> list[Sample]:
 def written(measured: Mapping[str, Numbers]) -> list[Sample]:
     """Return how each model goes on with the beginning of a held-out text."""
     return [
-        Sample(one["wrote"], f"{one['bits_per_byte']:.4f} bits per byte", (), name, one["opening"])
+        Sample(one["wrote"], "", (), name, one["opening"], f"{one['bits_per_byte']:.4f} bits per byte of all of it")
         for name, one in measured.items()
         if "wrote" in one
     ]
 
 
-def _chart(rows: Sequence[Numbers], levels: tuple[Level, ...], across: str, place: Any, log_x: bool = False) -> Chart:
+def _chart(
+    metric: str, levels: tuple[Level, ...], rows: Sequence[Numbers], across: str, place: Any, log_x: bool = False
+) -> Chart:
     lines = tuple(
         Line(row["name"], ((place(row), row["score"]),), False, number, ((row["low"], row["high"]),))
         for number, row in enumerate(rows)
     )
-    return Chart(f"Score over {across}", "score", lines, levels, log_x=log_x, as_percent=True, across=across)
+    return Chart(f"Score over {across}", metric, lines, levels, log_x=log_x, across=across)
 
 
 def _score(value: float) -> str:

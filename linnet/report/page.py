@@ -42,6 +42,8 @@ class Sample:
     heading: str = ""
     prompt: str = ""
     """What the model was given to go on from; shown before the text."""
+    note: str = ""
+    """What is to be said of it besides, neither good nor bad."""
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,11 @@ def _legend_lines(chart: Chart) -> list[Line]:
     return list(chart.lines) if len(chart.lines) > 1 else []
 
 
+def _scattered(chart: Chart) -> bool:
+    """Say whether it shows points instead of courses: each keeps off the edge, and off the names of levels."""
+    return all(len(line.points) == 1 for line in chart.lines)
+
+
 def _fill(figure: "Figure", chart: Chart) -> None:
     axes = figure.add_subplot()
     for line in chart.lines:
@@ -78,7 +83,7 @@ def _fill(figure: "Figure", chart: Chart) -> None:
     if chart.from_zero:
         axes.set_ylim(bottom=0)
         axes.set_ylim(top=max(axes.get_ylim()[1], 1e-9))
-    axes.margins(x=0.02)
+    axes.margins(x=0.06 if _scattered(chart) else 0.02)
     _dress(axes, chart)
     if _legend_lines(chart):
         figure.legend(
@@ -92,15 +97,17 @@ def _fill(figure: "Figure", chart: Chart) -> None:
 def _plot(axes: "Axes", line: Line) -> None:
     steps, values = zip(*line.points, strict=True)
     few = len(steps) == 1 or (len(steps) <= MARKED_POINTS and not line.quiet)
+    single = len(steps) == 1  # above the names of levels, whose paper would hide it
     for step, (low, high) in zip(steps, line.intervals, strict=False):
-        axes.plot([step, step], [low, high], color=COLORS[line.group % len(COLORS)], linewidth=1, alpha=0.5, zorder=2)
+        ink, front = COLORS[line.group % len(COLORS)], 4 if single else 2
+        axes.plot([step, step], [low, high], color=ink, linewidth=1, alpha=0.5, zorder=front)
     axes.plot(
         steps,
         values,
         label=_short(line.label),
         color=COLORS[line.group % len(COLORS)],
         linestyle="-" if line.group < len(COLORS) else (0, (5, 2)),
-        zorder=2 if line.quiet else 3,
+        zorder=4 if single else 2 if line.quiet else 3,
         linewidth=1.3 if line.quiet else 2,
         alpha=0.8 if line.quiet else 1,
         marker="o" if few else "",

@@ -1,7 +1,7 @@
 """The page of a comparison: its numbers stand on it, its pictures have a point a method, baselines are levels."""
 
 from linnet.report.bars import bars
-from linnet.report.comparing import bars_of, charts, replies, write_comparison_page, written
+from linnet.report.comparing import bars_of, charts, cost_table, replies, score_table, write_comparison_page, written
 
 PAIR = {"difference": -0.125, "low": -0.2, "high": -0.05, "verdict": "worse", "p": None}
 
@@ -77,10 +77,37 @@ def test_bars_show_all_but_trivial_means_which_are_the_line():
 def test_replies_stand_side_by_side_question_by_question():
     said = {name: one["replies"] for name, one in MEASURED.items() if "replies" in one}
     two = {name: {"replies": [*rows, {**rows[0], "question": "And?"}]} for name, rows in said.items()}
-    assert [(one.heading, one.prompt.strip()) for one in replies(two, 5)] == [
+    assert [(one.heading, one.prompt.strip()) for one in replies(two, 5, "accuracy")] == [
         ("zero-shot", "Is it <good>?"), ("lora", "Is it <good>?"), ("zero-shot", "And?"), ("lora", "And?"),
     ]  # fmt: skip
-    first, second = replies(MEASURED, 1)
+    first, second = replies(MEASURED, 1, "accuracy")
     assert first.problems == ("wanted: negative",)
     assert (second.verdict, second.problems) == ("right", ())
-    assert [one.heading for one in written(MEASURED)] == ["zero-shot"]
+    assert [(one.heading, one.verdict) for one in written(MEASURED)] == [("zero-shot", "")]  # bits are no verdict
+    half = {"lora": {"replies": [{**SAID[0], "score": 0.5}]}}
+    (told,) = replies(half, 1, "ROUGE-L")
+    assert (told.verdict, told.problems, told.note) == ("", (), "ROUGE-L 0.50; wanted: negative")
+
+
+def test_costs_have_no_column_that_says_nothing():
+    assert cost_table(TABLE).columns[4] == "steps x rows x summed"
+    rows = [{**one, "accumulate": 1} for one in TABLE["rows"]]
+    costs = cost_table({**TABLE, "rows": rows})
+    assert costs.columns == ("method", "learns", "peak memory", "time", "steps x rows", "rates", "bits per byte",
+                             "forgotten")  # fmt: skip
+    assert costs.rows[0][4:6] == ("40 x 8", "x 0.3")
+    foretold = [{**one, "predicted_peak_bytes": 2**20} if one["kind"] == "tuned" else one for one in rows]
+    assert cost_table({**TABLE, "rows": foretold}).columns[3] == "predicted"
+
+
+def test_trivial_means_are_explained_and_held_against_the_methods_alone():
+    rows = [{**one, **dict.fromkeys(("against_reference", "against_trivial"), PAIR)} for one in TABLE["rows"]]
+    scores = score_table({**TABLE, "rows": rows, "trivial": {"majority": "the label most often right"}})
+    assert "majority: the label most often right" in scores.note
+    assert scores.rows[0][4:] == ("worse: -0.125 (-0.200 to -0.050)", "", "")
+    assert scores.rows[2][6].startswith("worse")
+
+
+def test_scores_stand_in_the_units_of_the_table():
+    learned = charts({**TABLE, "metric": "ROUGE-L"})[0]
+    assert (learned.unit, learned.number(0.775)) == ("ROUGE-L", "0.775")
