@@ -86,7 +86,7 @@ def labelled_material(cfg: ClassifyConfig) -> Material:
     shown = (labelled.as_rows(batch) for batch in batches)
     counts = Counter(classes.texts.names[one.label] for one in classes.texts.train)
     facts = (
-        ("Texts", classes.texts.line()),
+        ("Texts", classes.line()),
         ("Classes", ", ".join(f"{count:,} {name}" for name, count in counts.most_common())),
         ("Shown", "the last token of a row stands for the label that is learned"),
     )

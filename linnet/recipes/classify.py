@@ -37,7 +37,7 @@ def main(cfg: ClassifyConfig) -> Path:
     model = begin_adapting(cfg, network(cfg, classes, given), tokenizer, whole=("head", "head_layer"))
     state = begin_tuning(cfg, model, classes.train, precision)
     objective, best = partial(classification, balance_weight=cfg.balance_weight), Best(cfg.out / "state")
-    logger.info("%s; %d parameters", texts.line(), sum(parameter.numel() for parameter in model.parameters()))
+    logger.info("%s; %d parameters", classes.line(), sum(parameter.numel() for parameter in model.parameters()))
     if cfg.prove:
         prove_before_training(model, cfg.steps, cfg.seed, trained=given is not None)
     parents = [] if cfg.parent is None else [cfg.parent]
@@ -67,6 +67,7 @@ def main(cfg: ClassifyConfig) -> Path:
             steps=state.step,
             parameters=sum(parameter.numel() for parameter in model.parameters()),
             train_texts=len(texts.train),
+            texts_cut=classes.cut,
             classes=list(texts.names),
             held_out_loss=classes.measure(model, precision)["loss"],
             held_out=classifier_quality(labels, said, texts.names),

@@ -32,6 +32,13 @@ class Classes:
     tokenizer: Tokenizer
     train: LabelledRows
     held_out: LabelledRows
+    cut: int = 0
+    """Texts of either side that are longer than the context: what is beyond it nobody reads."""
+
+    def line(self) -> str:
+        """Say it in words."""
+        more = f"; {self.cut:,} longer than the context, what is beyond it is not read" if self.cut else ""
+        return f"{self.texts.line()}{more}"
 
     def data_hashes(self) -> dict[str, str]:
         """Return the hashes of ids and labels, for run records."""
@@ -54,11 +61,13 @@ def read_classes(cfg: ClassifyConfig, given: Given | None) -> Classes:
     if context < 3:
         raise BadInput(f"a context of {context} tokens has no room for a text between its first and last token")
     pad_id = row_ends(tokenizer)[1]
-    train, held_out = (
-        LabelledRows(_items(side, tokenizer, context), cfg.batch_size, cfg.seed, pad_id)
-        for side in (texts.train, texts.held_out)
-    )
-    return Classes(texts, tokenizer, train, held_out)
+    sides, cut = [], 0
+    for side in (texts.train, texts.held_out):
+        items = _items(side, tokenizer, context)
+        full = (one.text for one, item in zip(side, items, strict=True) if len(item.ids) == context)
+        cut += sum(len(tokenizer.encode(text)) > context - 2 for text in full)  # others just fit
+        sides.append(LabelledRows(items, cfg.batch_size, cfg.seed, pad_id))
+    return Classes(texts, tokenizer, sides[0], sides[1], cut)
 
 
 def network(cfg: ClassifyConfig, classes: Classes, given: Given | None) -> Decoder | Encoder:

@@ -42,6 +42,16 @@ def test_a_head_on_a_new_or_a_given_trunk(cfg, kind):
     assert network(cfg, classes, (tuned, classes.tokenizer)) is tuned
 
 
+def test_texts_beyond_the_context_are_counted(cfg):
+    texts = read_classes(cfg, None).texts
+    lengths = [len(one.text) for one in (*texts.train, *texts.held_out)]  # a character is a token here
+    longest = max(lengths)
+    for room, cut in ((longest + 2, 0), (longest + 1, lengths.count(longest))):
+        classes = read_classes(cfg.but(model=SMALL.but(context_length=room)), None)
+        assert classes.cut == cut
+        assert (f"; {cut} longer than the context" in classes.line()) == bool(cut)
+
+
 def test_probabilities_are_those_of_each_text_alone(cfg):
     classes = read_classes(cfg, None)
     model = network(cfg, classes, None)
