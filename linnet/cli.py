@@ -45,6 +45,7 @@ COMMANDS = {
     "merge": "Make one plain model of an adapter and its base.",
     "generate": "Let a model write: from a prompt, or in turns with you.",
     "chat": "Talk with a model that was taught to reply.",
+    "serve": "Serve models over HTTP: OpenAI's API for any client, and a chat page for people.",
     "evaluate": "Measure a model on text it has not seen, or at tasks.",
     "search": "Try each problem many times and choose: accuracy against compute.",
     "by-hand": "See the mathematics by hand: a token's way, checked gradients, a GPT trained in NumPy.",

@@ -1,0 +1,184 @@
+"""The application: its routes, what they take and give, and how errors are said."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from importlib.resources import files
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from linnet import __version__
+from linnet.core.console import logger
+from linnet.serve.answers import Answer, ChatAnswer, CompletionAnswer
+from linnet.serve.asking import Asked, ask_chat, ask_completion
+from linnet.serve.bodies import AttentionBody, ChatBody, CompletionBody, EmbeddingBody
+from linnet.serve.guard import Guard
+from linnet.serve.jobs import Desk
+from linnet.serve.looking import attention, embed
+from linnet.serve.refusals import Refused, as_json, error_body, malformed
+from linnet.serve.replying import Reply
+from linnet.serve.service import Service
+
+# The page's files by their addresses, and their types; nothing else of the folder is shown.
+PAGE = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/page/style.css": ("style.css", "text/css; charset=utf-8"),
+    "/page/bird.svg": ("bird.svg", "image/svg+xml"),
+    **{
+        f"/page/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
+        for name in ("main", "api", "store", "talk", "tokens", "attention", "controls", "dom")
+    },
+}
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"description": "OpenAI's error object: {error: {message, type, param, code}}"}
+    for status in (400, 401, 403, 404, 408, 413, 429, 503, 504)
+}
+
+
+def create_app(service: Service) -> FastAPI:
+    """Return the application over a service; its engines run while it does."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.open_desks()
+        yield
+        await asyncio.to_thread(service.close)
+
+    app = FastAPI(
+        title="linnet", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
+    _say_errors(app)
+    _add_openai(app, service)
+    _add_looks(app, service)
+    _add_status(app, service)
+    if service.cfg.page:
+        _add_page(app)
+    app.add_middleware(Guard, service=service)
+    return app
+
+
+def _add_openai(app: FastAPI, service: Service) -> None:
+    """Add what OpenAI's clients ask for."""
+
+    @app.get("/v1/models", responses=ERRORS)
+    async def models() -> Response:
+        """List the served models."""
+        return as_json({"object": "list", "data": [host.card() for host in service.hosts.values()]})
+
+    @app.get("/v1/models/{name:path}", responses=ERRORS)
+    async def model(name: str) -> Response:
+        """Say what a model is."""
+        return as_json(service.desk(name).host.card())
+
+    @app.post("/v1/chat/completions", responses=ERRORS)
+    async def chat(body: ChatBody) -> Response:
+        """Reply to a conversation."""
+        desk = service.desk(body.model)
+        asked = ask_chat(desk.host, body, service.cfg)
+        answer = ChatAnswer(desk.host, asked, body.stream_options.include_usage)
+        return _reply(service, desk, asked, answer, body.stream)
+
+    @app.post("/v1/completions", responses=ERRORS)
+    async def completions(body: CompletionBody) -> Response:
+        """Go on with texts."""
+        desk = service.desk(body.model)
+        asked = ask_completion(desk.host, body, service.cfg)
+        answer = CompletionAnswer(desk.host, asked, body.stream_options.include_usage)
+        return _reply(service, desk, asked, answer, body.stream)
+
+    @app.post("/v1/embeddings", responses=ERRORS)
+    async def embeddings(body: EmbeddingBody) -> Response:
+        """Return the mean of the model's last states over each text, of length 1; nothing was trained for it."""
+        desk = service.desk(body.model)
+        return await _aside(service, lambda: embed(desk.host, body, service.cfg))
+
+
+def _add_looks(app: FastAPI, service: Service) -> None:
+    """Add what the page shows of a model's inside."""
+
+    @app.post("/v1/linnet/attention", responses=ERRORS)
+    async def look(body: AttentionBody) -> Response:
+        """Return who looks at whom in a layer and head of a model, over at most 256 tokens."""
+        desk = service.desk(body.model)
+        return await _aside(service, lambda: attention(desk.host, body, service.cfg))
+
+
+def _add_status(app: FastAPI, service: Service) -> None:
+    """Add what those who run the server look at."""
+
+    @app.get("/health")
+    async def health() -> Response:
+        """Say whether requests are taken."""
+        state = "ok" if service.healthy else "draining" if service.draining else "failed"
+        return as_json({"status": state, "models": list(service.hosts)}, 200 if service.healthy else 503)
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        """Return the numbers of the server and its engines, for Prometheus."""
+        text = service.gauges.text(service.levels())
+        return PlainTextResponse(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _add_page(app: FastAPI) -> None:
+    """Add the web chat: files that are read once, when the application is made."""
+    folder = files("linnet.serve") / "page"
+    for address, (name, kind) in PAGE.items():
+        data = (folder / name).read_bytes()
+        app.add_api_route(address, _file(data, kind), include_in_schema=False)
+
+
+def _file(data: bytes, kind: str) -> Callable[[], Any]:
+    async def show() -> Response:
+        return Response(data, headers={"content-type": kind})
+
+    return show
+
+
+def _reply(service: Service, desk: Desk, asked: Asked, answer: Answer, stream: bool) -> Response:
+    return Reply(service, desk.submit(asked.requests, asked.deadline), answer, stream)
+
+
+async def _aside(service: Service, work: Callable[[], dict[str, Any]]) -> Response:
+    """Do work beside the engines, in a thread; one at a time, as many waiting as for a model."""
+    if service.aside_waiting > service.cfg.queue:
+        raise Refused(
+            429, "too many texts wait to be read; come again later", code="rate_limit_exceeded", retry_after=1
+        )
+    service.aside_waiting += 1
+    try:
+        async with service.aside:
+            return as_json(await asyncio.to_thread(work))
+    finally:
+        service.aside_waiting -= 1
+
+
+def _say_errors(app: FastAPI) -> None:
+    """Say every error in OpenAI's shape."""
+
+    @app.exception_handler(Refused)
+    async def refused(request: Request, error: Refused) -> Response:
+        return error.response()
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return malformed(error.errors(), request.headers.get("content-type", "")).response()
+
+    @app.exception_handler(HTTPException)
+    async def known(request: Request, error: HTTPException) -> Response:
+        words = {
+            404: f"there is no {request.url.path[:100]}",
+            405: f"{request.url.path[:100]} takes no {request.method}",
+        }
+        return as_json(
+            error_body(error.status_code, words.get(error.status_code, str(error.detail))), error.status_code
+        )
+
+    @app.exception_handler(Exception)
+    async def unknown(request: Request, error: Exception) -> Response:
+        logger.exception("%s %s failed", request.method, request.url.path, exc_info=error)
+        return as_json(error_body(500, "the server failed at this request; its log says more"), 500)

@@ -1,0 +1,164 @@
+"""From a request to an engine and back: a bounded queue at the door, and events that cross from thread to loop."""
+
+import asyncio
+import math
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+
+from linnet.core.errors import BadInput, Failed
+from linnet.infer.engine import Event, Request
+from linnet.serve.gauges import Gauges
+from linnet.serve.hosting import Host
+from linnet.serve.refusals import Refused
+
+LONGEST_WAIT, USUAL_SECONDS = 60, 2.0
+
+
+class Mailbox:
+    """Carries events from engines' threads to the event loop; the loop is woken once for many."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop):
+        self._loop = loop
+        self._letters: deque[tuple[Job, int, Event]] = deque()
+        self._rung = False
+
+    def post(self, job: "Job", choice: int, event: Event) -> None:
+        """Take an event, from any thread."""
+        self._letters.append((job, choice, event))
+        if not self._rung:
+            self._rung = True
+            try:
+                self._loop.call_soon_threadsafe(self._deliver)
+            except RuntimeError:  # the loop has ended before the engine: nobody listens any more
+                self._letters.clear()
+
+    def _deliver(self) -> None:
+        self._rung = False  # before the letters are taken: one that comes meanwhile rings again
+        while self._letters:
+            job, choice, event = self._letters.popleft()
+            job.hear(choice, event)
+
+
+class Desk:
+    """Takes the requests for one model, as many as its engine has slots for and some that wait."""
+
+    def __init__(self, host: Host, mailbox: Mailbox, slots: int, queue: int, gauges: Gauges):
+        self.host, self.gauges, self.slots = host, gauges, slots
+        self.capacity = slots + queue
+        self.in_flight = 0  # choices that an engine has and has not finished
+        self.failed = False
+        self._mailbox = mailbox
+        self._seconds = USUAL_SECONDS  # what a choice takes lately
+
+    def submit(self, requests: Sequence[Request], deadline: float) -> "Job":
+        """Hand all requests to the engine, or none; `deadline` is a time of `time.monotonic()`.
+
+        Raises Refused: 429 where the queue is full, 400 for what the engine cannot run, 503 where it has failed.
+        """
+        if self.in_flight + len(requests) > self.capacity:
+            self.gauges.count("linnet_full_total", "Requests refused for a full queue.", model=self.host.name)
+            raise Refused(
+                429,
+                f"{self.in_flight} replies are being written or wait, at most {self.capacity} may; come again later",
+                code="rate_limit_exceeded",
+                retry_after=self.wait_seconds(),
+            )
+        job = Job(self, self._mailbox, len(requests), deadline)
+        try:
+            for choice, request in enumerate(requests):
+                job.send(choice, request)
+        except BadInput as error:
+            job.cancel()
+            raise Refused(400, str(error)) from None
+        except Failed as error:
+            job.cancel()
+            self.failed = True
+            raise Refused(503, str(error), retry_after=1) from None
+        return job
+
+    def wait_seconds(self) -> int:
+        """Return after how many seconds there may be room: the time of those before, over the slots."""
+        rounds = self.in_flight / self.slots
+        return min(LONGEST_WAIT, max(1, math.ceil(self._seconds * rounds)))
+
+    def finished(self, seconds: float) -> None:
+        """Note that a choice has ended after so many seconds."""
+        self.in_flight -= 1
+        self._seconds += 0.1 * (seconds - self._seconds)
+
+
+class Job:
+    """The choices of one request: an iterator of (choice, event) as they come, until all have ended.
+
+    An engine writes at its own pace into the job's memory, which is bounded by the tokens asked for: a slow reader
+    holds no slot.
+    """
+
+    def __init__(self, desk: Desk, mailbox: Mailbox, choices: int, deadline: float):
+        self.desk, self.deadline = desk, deadline
+        self.tokens = [0] * choices
+        self._mailbox = mailbox
+        self._numbers: dict[int, int] = {}  # choice -> the engine's number, of those that have not ended
+        self._heard: deque[tuple[int, Event]] = deque()
+        self._bell = asyncio.Event()
+        self._started = time.monotonic()
+        self._cancelled = False
+
+    def send(self, choice: int, request: Request) -> None:
+        """Hand one choice to the engine."""
+        post = self._mailbox.post
+        number = self.desk.host.thread.submit(request, lambda event: post(self, choice, event))
+        self._numbers[choice] = number
+        self.desk.in_flight += 1
+
+    def hear(self, choice: int, event: Event) -> None:
+        """Take an event of a choice; in the loop's thread."""
+        if event.id is not None:
+            self.tokens[choice] += 1
+        if event.finish is not None and self._numbers.pop(choice, None) is not None:
+            self.desk.finished(time.monotonic() - self._started)
+        if not self._cancelled:
+            self._heard.append((choice, event))
+            self._bell.set()
+
+    def stop(self, choice: int) -> None:
+        """End one choice early."""
+        if choice in self._numbers:
+            self.desk.host.thread.cancel(self._numbers[choice])
+
+    def cancel(self) -> None:
+        """End all choices that have not ended; their slots are free at the engine's next step."""
+        self._cancelled = True
+        self._heard.clear()
+        for number in self._numbers.values():
+            self.desk.host.thread.cancel(number)
+
+    @property
+    def waited(self) -> float:
+        """Seconds since the request."""
+        return time.monotonic() - self._started
+
+    async def events(self) -> AsyncIterator[tuple[int, Event]]:
+        """Yield (choice, event) until all have ended; raises Refused: 504 after the deadline, 503 for a dead engine."""
+        open_choices = len(self.tokens)
+        while open_choices:
+            while self._heard:
+                choice, event = self._heard.popleft()
+                if event.finish == "cancelled":  # by nobody here: the engine has failed
+                    self.desk.failed = True
+                    raise Refused(503, "the engine has failed or is stopping", retry_after=1)
+                open_choices -= event.finish is not None
+                yield choice, event
+            if open_choices:
+                await self._ring()
+
+    async def _ring(self) -> None:
+        self._bell.clear()
+        if self._heard:
+            return
+        try:
+            async with asyncio.timeout(max(0.0, self.deadline - time.monotonic())):
+                await self._bell.wait()
+        except TimeoutError:
+            raise Refused(504, f"the reply took longer than {self.waited:.0f} s allowed to a request") from None

@@ -1,0 +1,88 @@
+"""Small models that are served, and servers over them, for the tests of this folder."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import torch
+import uvicorn
+
+from linnet.infer.engine import Engine, EngineThread
+from linnet.model.decoder import Decoder
+from linnet.serve.app import create_app
+from linnet.serve.config import ServeConfig
+from linnet.serve.hosting import Host
+from linnet.serve.running import Server
+from linnet.serve.service import Service
+from linnet.text.chat import stop_id
+from linnet.text.tokenizer import Tokenizer
+from tests.infer.networks import bpe, chain, network
+
+REPLY = "café"
+HELLO = [{"role": "user", "content": "hello"}]
+
+
+def host(name: str, model: Decoder, tokenizer: Tokenizer, slots: int = 4, chats: bool = True) -> Host:
+    return Host(name, model, tokenizer, EngineThread(Engine(model, tokenizer, slots)), chats, True, 1_700_000_000)
+
+
+def polite(name: str = "polite", slots: int = 4) -> Host:
+    """Return a model that gives one reply to everything."""
+    tokenizer = bpe()
+    model = chain(tokenizer, [*tokenizer.encode("\n"), *tokenizer.encode(REPLY), stop_id(tokenizer)])
+    return host(name, model, tokenizer, slots)
+
+
+def talker(name: str = "talker", slots: int = 4, context: int = 4096) -> Host:
+    """Return a model that hardly ever comes to an end by itself."""
+    tokenizer = bpe()
+    model = network(vocab_size=tokenizer.vocab_size, context_length=context)
+    with torch.no_grad():
+        model.head.weight[list(tokenizer.specials.values())] = 0
+    return host(name, model, tokenizer, slots)
+
+
+def base(name: str = "base", slots: int = 4) -> Host:
+    """Return a model that was not taught to reply."""
+    tokenizer = bpe()
+    return host(name, network(vocab_size=tokenizer.vocab_size, context_length=64), tokenizer, slots, chats=False)
+
+
+def calculating(name: str = "sums") -> Host:
+    """Return a model that asks for a calculation in each reply."""
+    tokenizer = Tokenizer.train_bpe(["<<6*7=42>>42 <<8/0=>> <<9**9=>> <<3-5=-2>>-2 assistant\n" * 20], 300)
+    ids = [*tokenizer.encode("\n"), *tokenizer.encode("<<6*7=")]
+    model = chain(tokenizer, ids, [*tokenizer.encode(">>"), stop_id(tokenizer)])
+    return host(name, model, tokenizer)
+
+
+def service_over(*hosts: Host, keys: tuple[str, ...] = (), **choices) -> Service:
+    return Service(ServeConfig(**{"slots": 4, "max_new_tokens": 2000, **choices}), hosts, keys)
+
+
+@contextlib.contextmanager
+def live(service: Service) -> Iterator[str]:
+    """Serve over a real socket in a thread; yields the address."""
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    config = uvicorn.Config(create_app(service), log_config=None, access_log=False, timeout_graceful_shutdown=2)
+    server = Server(service, config)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
+    thread.start()
+    try:
+        until(lambda: server.started)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(30)
+
+
+def until(true, seconds: float = 30) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come to hold"
+        time.sleep(0.01)
