@@ -23,6 +23,9 @@ def test_more_rows_take_more_in_a_straight_line():
     wide = CFG.but(batch_size=20)
     assert told.peak(a_probe(), wide) == pytest.approx(442 * MB + told.SLACK * 120 * MB)
     assert told.step_seconds(a_probe(), wide) == pytest.approx(2.2)
+    bent = a_probe(sights=(Sight(1, 55 * MB, 0.5, 390 * MB), *a_probe().sights))  # the line is that of the larger two
+    assert told.learning(bent, 20) == 220 * MB
+    assert told.step_seconds(bent, wide) == pytest.approx(2.2)
 
 
 def test_fewer_rows_take_less_but_never_less_than_one_row():
@@ -65,8 +68,12 @@ def test_the_parts_add_up():
     found = told.forecast(a_probe(), CFG.but(batch_size=32))
     assert sum(found.parts.values()) == found.memory
     assert found.parts["logits and loss"] == 12 * 64 * 1000 * 32
+    kept = {"interpreter and data": 200, "weights": 40, "gradients": 40, "optimizer states": 80}
+    assert {name: found.parts[name] / MB for name in kept} == kept
     assert all(size >= 0 for size in found.parts.values())
     assert found.tokens_per_second == pytest.approx(32 * 64 / found.step_seconds)
+    summed = told.forecast(a_probe(), CFG.but(accumulate=4))
+    assert summed.tokens_per_second == pytest.approx(4 * 8 * 64 / summed.step_seconds)
 
 
 def test_the_most_rows_are_the_last_that_fit():

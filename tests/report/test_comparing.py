@@ -1,7 +1,16 @@
 """The page of a comparison: its numbers stand on it, its pictures have a point a method, baselines are levels."""
 
 from linnet.report.bars import bars
-from linnet.report.comparing import bars_of, charts, cost_table, replies, score_table, write_comparison_page, written
+from linnet.report.comparing import (
+    bars_of,
+    charts,
+    cost_table,
+    next_commands,
+    replies,
+    score_table,
+    write_comparison_page,
+    written,
+)
 
 PAIR = {"difference": -0.125, "low": -0.2, "high": -0.05, "verdict": "worse", "p": None}
 
@@ -106,6 +115,27 @@ def test_trivial_means_are_explained_and_held_against_the_methods_alone():
     assert "majority: the label most often right" in scores.note
     assert scores.rows[0][4:] == ("worse: -0.125 (-0.200 to -0.050)", "", "")
     assert scores.rows[2][6].startswith("worse")
+
+
+def test_each_verdict_stands_under_what_it_is_against():
+    pairs = {
+        name: {**PAIR, "verdict": name.removeprefix("against_")}
+        for name in ("against_reference", "against_zero_shot", "against_trivial")
+    }
+    scores = score_table({**TABLE, "rows": [TABLE["rows"][4] | pairs]})
+    assert scores.columns[4:] == ("against full", "against zero-shot", "against the best trivial")
+    assert [cell.split(":")[0] for cell in scores.rows[0][4:]] == ["reference", "zero_shot", "trivial"]
+
+
+def test_a_text_that_was_learned_better_is_less_than_forgotten():
+    rows = [row("full", "tuned", 0.9, **training(5000, -0.0432))]
+    assert cost_table({**TABLE, "rows": rows}).rows[0][-1].startswith("-0.0432 (")
+
+
+def test_the_best_is_to_be_talked_to(tmp_path):
+    (section,) = next_commands(tmp_path, TABLE)
+    assert [one.command for one in section.commands] == [f"linnet chat {tmp_path}/trained/full-0"]
+    assert next_commands(tmp_path, {"rows": TABLE["rows"][:3]}) == []
 
 
 def test_scores_stand_in_the_units_of_the_table():
