@@ -35,6 +35,13 @@ def test_a_smaller_batch_is_enough_and_the_step_keeps_its_rows():
     assert not limits.holds(forecast(a_probe(), NEW))
 
 
+def test_what_takes_longer_than_there_is_time_does_not_fit():
+    found = forecast(a_probe(), NEW)
+    assert Limits(10**12).holds(found)
+    assert Limits(10**12, found.seconds).holds(found)
+    assert not Limits(10**12, found.seconds - 1).holds(found)
+
+
 def test_what_is_proposed_has_been_looked_at_itself():
     seen = []
 

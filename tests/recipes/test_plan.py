@@ -7,6 +7,8 @@ import sys
 import pytest
 
 from linnet import cli
+from linnet.explain import probe
+from tests.explain.plans import MB, a_probe
 from tests.small_runs import WORDS, command, refused
 
 
@@ -19,6 +21,15 @@ def test_it_takes_the_options_of_the_recipe_and_its_own(capsys):
     assert cli.main(["plan", "sft", "--help"]) == 0
     said = capsys.readouterr().out
     assert all(option in said for option in ("--memory", "--hours", "--adapt.rank", "--batch-size", "--parent"))
+
+
+def test_hours_and_memory_are_those_that_were_given(monkeypatch, capsys):
+    monkeypatch.setattr(probe, "take_probe", lambda *_: a_probe())
+    words = ["plan", "pretrain", "--steps", "100", "--batch-size", "8", "--json"]  # some 108 s and 450 MB
+    assert cli.main([*words, "--hours", "1", "--memory", "600MB"]) == 0
+    assert json.loads(capsys.readouterr().out)["memory_limit_bytes"] == 600 * MB
+    assert "and there are 36 s" in refused(capsys, [*words, "--hours", "0.01"], lines=None)
+    assert "of 0.46 GB a tenth" in refused(capsys, [*words, "--memory", "460MB"], lines=None)
 
 
 def test_a_memory_that_not_even_the_weights_fit_in_is_refused_without_a_probe(capsys):
