@@ -1,5 +1,6 @@
 """The far side of a probe: bytes as they are counted, and that they grow with the rows in a straight line."""
 
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -10,7 +11,8 @@ from linnet.explain import look
 from linnet.explain.beginnings import Beginning, Measuring
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
-from linnet.train.config import OptimizerConfig
+from linnet.train import session
+from linnet.train.config import OptimizerConfig, PretrainConfig
 from linnet.train.objectives import next_token_objective
 from linnet.train.optimizers import make_optimizer
 from linnet.train.precision import Precision
@@ -97,3 +99,26 @@ def test_more_rows_keep_more():
 def test_tensors_that_share_memory_are_counted_once():
     whole = torch.zeros(10)
     assert look.bytes_of([whole, whole[:5], torch.zeros(2)]) == 48
+
+
+@pytest.mark.slow
+def test_weights_gradients_and_states_are_counted_on_the_network_itself(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(session, "matmul_limit", lambda *_: 1e11)
+    (tmp_path / "text.txt").write_text("the bird sings in a tree and waits for rain . " * 60)
+    cfg = PretrainConfig.build(
+        {
+            **{"corpus": str(tmp_path / "text.txt"), "tokenizer": "characters", "out": tmp_path / "run"},
+            **{"batch_size": 2, "accumulate": 3, "track": "none", "device": "cpu", "dtype": "bf16", "threads": 1},
+            **{"optimizer": {"kind": "adamw"}, "model": {"num_layers": 1, "hidden_size": 32, "context_length": 16}},
+        },
+        "test",
+    )
+    found = look.look(cfg, "pretrain", time.time(), lambda *_: None)
+    assert found.trainable == found.total
+    assert found.gradients == 4 * found.total  # in fp32, whatever the products are in
+    assert found.weights == pytest.approx(4 * found.total, rel=0.05)  # and the tables of positions
+    assert found.states == pytest.approx(8 * found.total, rel=0.05)  # and the counts of steps
+    assert [sight.rows for sight in found.sights] == [1, 2]
+    assert found.batches == 2
+    assert found.sights[0].learning >= found.gradients
