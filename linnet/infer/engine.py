@@ -4,71 +4,27 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
+
+import torch
+from torch import Tensor
 
 from linnet.core.errors import BadInput, Failed
-from linnet.infer.config import SamplingConfig
-from linnet.infer.decode import Writer, default_stops, prompt_ids
-from linnet.infer.rows import Rows, check_prompts
+from linnet.infer.decode import prompt_ids
+from linnet.infer.requests import EngineStats, Event, Request
+from linnet.infer.rows import check_prompts, goes_beyond_context, read
+from linnet.infer.running import Running, choose
+from linnet.infer.slots import Slots
 from linnet.model.decoder import Decoder
 from linnet.text.tokenizer import Tokenizer
-
-Finish = Literal["stop", "length", "cancelled"]
-
-
-@dataclass(frozen=True)
-class Request:
-    """A prompt, as ids or as a text that begins a document, and how to go on from it.
-
-    `stop_ids` end the text, by default the tokenizer's end token (a chat gives `text.chat.reply_ends`). Requests with
-    the same prompt and seed say the same: `copy` numbers those that shall differ. Without `logprobs` the events have
-    none, which is a little faster.
-    """
-
-    prompt: tuple[int, ...] | str
-    sampling: SamplingConfig
-    stop_ids: tuple[int, ...] | None = None
-    copy: int = 0
-    logprobs: bool = True
-
-
-@dataclass(frozen=True)
-class Event:
-    """A token of one request: its id, the text that is now certain (often ""), ln p, and why the request ends if so.
-
-    `id` and `logprob` are None in an event that only ends a request ("cancelled"). `logprob` is the model's own,
-    before any filter; `top` holds (id, ln p) of the likeliest where they were asked for; `given` marks a token that
-    the calculator put in. The last event of a request, and no other, has a `finish`.
-    """
-
-    request: int
-    id: int | None
-    text: str
-    logprob: float | None
-    top: tuple[tuple[int, float], ...]
-    finish: Finish | None
-    given: bool = False
-
-
-@dataclass(frozen=True)
-class EngineStats:
-    """What an engine does now (`active` of `slots`, `waiting`, bytes of the cache) and has done since it was made."""
-
-    active: int
-    waiting: int
-    slots: int
-    cache_bytes: int
-    tokens_made: int
-    prompt_tokens_read: int
-    prefix_tokens_reused: int
 
 
 class Engine:
     """Many requests at once on one model; `submit`, then `step` while `busy`.
 
     `submit` and `cancel` may be called from any thread, `step` from one at a time. What a request says depends on the
-    weights, its prompt, its sampling and its `copy`, not on what runs beside it (up to rounding).
+    weights, its prompt, its sampling and its `copy`, not on what runs beside it: up to rounding, and but for mixtures
+    whose experts have a limited capacity.
     """
 
     def __init__(
@@ -79,17 +35,25 @@ class Engine:
         cache_bytes: int | None = None,
         prefill_tokens: int = 256,
     ):
-        """Serve up to `slots` requests at once from a cache of at most `cache_bytes`.
+        """Serve up to `slots` requests at once from a cache of at most `cache_bytes` (taken at once).
 
-        A step reads at most `prefill_tokens` of new prompts beside the next token of all others.
+        By default the cache holds all slots at the model's full context, within 1 GiB or one whole context. A step
+        reads at most `prefill_tokens` of new prompts beside the next token of all others. Raises BadInput for numbers
+        below 1 and a cache too small for any token.
         """
-        self.model, self.tokenizer, self.slots = model, tokenizer, slots
+        if slots < 1 or prefill_tokens < 1:
+            raise BadInput(f"slots {slots} and prefill_tokens {prefill_tokens} must be 1 or more")
+        self.model, self.tokenizer, self.prefill_tokens = model, tokenizer, prefill_tokens
+        self.slots = Slots(model, slots, cache_bytes)
+        self.vocab_size = min(tokenizer.vocab_size if tokenizer else model.config.vocab_size, model.config.vocab_size)
         self._numbers = itertools.count(1)
         self._inbox: deque[tuple[int, list[int], Request]] = deque()  # filled by other threads
-        self._waiting: deque[tuple[int, list[int], Request]] = deque()
-        self._active: dict[int, tuple[Rows, Writer]] = {}
         self._cancelled: deque[int] = deque()
-        self._made = self._read = 0
+        self._waiting: deque[tuple[int, list[int], Request]] = deque()
+        self.running: list[Running] = []  # in the order in which they came
+        self._made = self._read = self._reused = 0
+        device = model.embedding.weight.device
+        self._logits_on = torch.device("cpu") if device.type == "mps" else device  # it has no float64, as draws need
 
     def submit(self, request: Request) -> int:
         """Put a request in the queue and return its number.
@@ -99,10 +63,11 @@ class Engine:
         texts = isinstance(request.prompt, str) or request.sampling.stop or request.sampling.calculator
         if self.tokenizer is None and texts:
             raise BadInput("texts, stop strings and the calculator need a tokenizer; without one give ids")
-        ids = prompt_ids(self.tokenizer, request.prompt)
-        check_prompts([ids], self.model.config)
+        prompt = prompt_ids(self.tokenizer, request.prompt)
+        check_prompts([prompt], self.model.config)
+        self.slots.check(self._need(prompt, request))
         number = next(self._numbers)
-        self._inbox.append((number, ids, request))
+        self._inbox.append((number, prompt, request))
         return number
 
     def cancel(self, number: int) -> None:
@@ -112,39 +77,125 @@ class Engine:
     @property
     def busy(self) -> bool:
         """Say whether a request runs or waits."""
-        return bool(self._inbox or self._waiting or self._active)
+        return bool(self._inbox or self._waiting or self.running)
 
     def stats(self) -> EngineStats:
         """Return the numbers of now."""
         return EngineStats(
-            len(self._active), len(self._inbox) + len(self._waiting), self.slots, 0, self._made, self._read, 0
+            active=len(self.running),
+            waiting=len(self._inbox) + len(self._waiting),
+            slots=self.slots.most,
+            cache_bytes=self.slots.cache.bytes,
+            tokens_made=self._made,
+            prompt_tokens_read=self._read,
+            prefix_tokens_reused=self._reused,
         )
 
+    @torch.inference_mode()
     def step(self) -> list[Event]:
-        """Let every running request have its next token; return what happened, in the order of the requests."""
-        events = []
-        gone = {self._cancelled.popleft() for _ in range(len(self._cancelled))}
+        """Let who writes have its next token and who waits read on; return what happened.
+
+        A request that is cancelled ends first; one whose prompt is read whole in this step has its first token in it.
+        """
+        gone = {self._cancelled.popleft() for _ in range(len(self._cancelled))}  # first: who cancels has submitted
         self._waiting.extend(self._inbox.popleft() for _ in range(len(self._inbox)))
-        for number in sorted(gone & {*self._active, *(waiting[0] for waiting in self._waiting)}):
-            self._active.pop(number, None)
-            events.append(Event(number, None, "", None, (), "cancelled"))
-        self._waiting = deque(waiting for waiting in self._waiting if waiting[0] not in gone)
-        while self._waiting and len(self._active) < self.slots:
-            number, ids, request = self._waiting.popleft()
-            size = None if self.tokenizer is None else self.tokenizer.vocab_size
-            stops = default_stops(self.tokenizer) if request.stop_ids is None else request.stop_ids
-            rows = Rows(self.model, [ids], request.sampling, [request.copy], size)
-            writer = Writer(number, ids, self.tokenizer, request.sampling, frozenset(stops))
-            self._active[number] = (rows, writer)
-            self._read += len(ids)
-        for number, (rows, writer) in list(self._active.items()):
-            (choice,) = rows.choose({} if writer.next is None else {0: writer.next})
-            said = writer.event(choice)
-            self._made += 1
-            events.append(Event(number, said.id, said.text, said.logprob, said.top, said.finish_reason, said.given))
-            if not rows.advance({0} if said.finish_reason else set()):
-                del self._active[number]
+        events = self._drop(gone) if gone else []
+        self._let_in()
+        speaking, logits = self._write()
+        read, more = self._read_prompts()
+        if speaking or read:
+            parts = [*logits, *more]
+            events += self._say(speaking + read, torch.cat(parts) if len(parts) > 1 else parts[0])
         return events
+
+    def _drop(self, gone: set[int]) -> list[Event]:
+        """End the cancelled ones among those who run or wait."""
+        known = {one.number for one in self.running} | {number for number, _, _ in self._waiting}
+        for one in [one for one in self.running if one.number in gone]:
+            self._leave(one)
+        self._waiting = deque(waiting for waiting in self._waiting if waiting[0] not in gone)
+        return [Event(number, None, "", None, (), "cancelled") for number in sorted(gone & known)]
+
+    def _leave(self, one: Running) -> None:
+        self.slots.leave(one.slot)
+        self.running.remove(one)
+
+    def _budget(self, prompt: list[int], request: Request) -> int:
+        """Return how many tokens may follow a prompt: the last need not be read, so it may lie beyond the context."""
+        most = request.sampling.max_tokens
+        return most if goes_beyond_context(self.model.config) else min(most, self._context - len(prompt) + 1)
+
+    def _need(self, prompt: list[int], request: Request) -> int:
+        return len(prompt) + self._budget(prompt, request) - 1
+
+    @property
+    def _context(self) -> int:
+        return self.model.config.context_length
+
+    def _let_in(self) -> None:
+        """Give slots to those who wait, in order; beside others who read only where a piece is all there is to read."""
+        readers = sum(one.unread > 0 for one in self.running)
+        while self._waiting:
+            number, prompt, request = self._waiting[0]
+            share = self.prefill_tokens // (readers + 1) if readers else None
+            slot = self.slots.join(prompt, self._need(prompt, request), share)
+            if slot is None:
+                return
+            self._waiting.popleft()
+            budget = self._budget(prompt, request)
+            self.running.append(Running(number, request, prompt, slot, budget, self.tokenizer, self._logits_on))
+            self._reused += len(slot.held)
+            readers += 1
+
+    def _write(self) -> tuple[list[Running], list[Tensor]]:
+        """Let the model read the newest token of all who write; return them and the logits [N, V] after it."""
+        writers = {one.slot: one for one in self.running if not one.unread}
+        if not writers:
+            return [], []
+        rows = self.slots.span()  # others may stand between: they read nothing
+        writers = {slot: writers[slot] for slot in rows if slot in writers}
+        counts = [int(slot in writers) for slot in rows]
+        ids = [writers[slot].pending if slot in writers else 0 for slot in rows]
+        self.slots.take(rows, counts)
+        logits = self._logits([[id] for id in ids], counts)
+        for slot, one in writers.items():
+            slot.held.append(one.pending)
+        return list(writers.values()), [logits if all(counts) else logits[[slot.row for slot in writers]]]
+
+    def _read_prompts(self) -> tuple[list[Running], list[Tensor]]:
+        """Let those who read have equal pieces of their prompts; return who has come to the end, and the logits."""
+        readers = [one for one in self.running if one.unread]
+        if not readers:
+            return [], []
+        piece = max(1, min(self.prefill_tokens // len(readers), max(one.unread for one in readers)))
+        if self.model.config.positions == "learned":  # padding must not run beyond the table
+            piece = min(piece, self._context - max(len(one.slot.held) for one in readers))
+        parts = [one.prompt[len(one.slot.held) :][:piece] for one in readers]
+        counts = [len(part) for part in parts]
+        self.slots.take([one.slot for one in readers], counts)
+        logits = self._logits([part + [0] * (max(counts) - len(part)) for part in parts], counts)
+        for one, part in zip(readers, parts, strict=True):
+            one.slot.held.extend(part)
+        self._read += sum(counts)
+        done = [place for place, one in enumerate(readers) if not one.unread]
+        return [readers[place] for place in done], [logits[done]] if done else []
+
+    def _say(self, speaking: list[Running], logits: Tensor) -> list[Event]:
+        """Let each choose its token from logits [N, V]; return the events, and free the slots of who has ended."""
+        events = choose(speaking, logits.to(self._logits_on)[:, : self.vocab_size])
+        self._made += len(events)
+        for one, event in zip(speaking, events, strict=True):
+            if event.finish is not None:
+                self._leave(one)
+        return events
+
+    def _logits(self, ids: list[list[int]], counts: list[int]) -> Tensor:
+        """Return the logits [N, V] after the last real token of each row of ids [N, T]."""
+        device = self.model.embedding.weight.device
+        whole = all(count == len(ids[0]) for count in counts)
+        lengths = None if whole else torch.tensor(counts, device=device)
+        after = torch.tensor(counts, device=device).clamp(min=1) - 1
+        return read(self.model, torch.tensor(ids, device=device), self.slots.cache, lengths, after)[:, 0]
 
 
 class EngineThread:

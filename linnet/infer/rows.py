@@ -12,7 +12,7 @@ from torch import Tensor
 
 from linnet.core.errors import BadInput
 from linnet.infer.config import SamplingConfig
-from linnet.infer.sampling import Draws, filtered, sample
+from linnet.infer.sampling import Draws, pick, report
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
 from linnet.model.kv_cache import Cache, KVCache
@@ -83,21 +83,14 @@ class Rows:
     def choose(self, given: Mapping[int, int] = MappingProxyType({})) -> list[Choice]:
         """Choose the next token of every row that is not finished; `given` says, by row, which token it must be."""
         logits = self._logits[:, : self.vocab_size].float()
-        candidates = filtered(logits, self.sampling, self._seen)
-        ids = candidates.argmax(-1) if self._draws is None else sample(candidates, self._draws.next())
-        logprobs = logits.log_softmax(-1)
+        ids = pick(logits, self.sampling, None if self._draws is None else self._draws.next(), self._seen)
         for place, row in enumerate(self.alive if given else ()):
             if row in given:
                 ids[place] = given[row]
         self._chosen = ids
         if self._seen is not None:
             self._seen.scatter_(1, ids[:, None], True)
-        top: list[tuple[tuple[int, float], ...]] = [()] * len(self.alive)
-        if self.sampling.top_logprobs:
-            values, places = logprobs.topk(min(self.sampling.top_logprobs, self.vocab_size), dim=-1)
-            pairs = zip(places.tolist(), values.tolist(), strict=True)
-            top = [tuple(zip(*pair, strict=True)) for pair in pairs]
-        numbers = logprobs.gather(1, ids[:, None]).squeeze(1).tolist()
+        numbers, top = report(logits, ids, self.sampling.top_logprobs)
         found = []
         for place, (row, id) in enumerate(zip(self.alive, ids.tolist(), strict=True)):
             self._budget[row] -= 1

@@ -70,6 +70,25 @@ def sample(logits: Tensor, uniforms: Tensor) -> Tensor:
     return torch.searchsorted(reached, wanted, right=True).squeeze(-1)
 
 
+def pick(logits: Tensor, config: SamplingConfig, uniforms: Tensor | None, seen: Tensor | None = None) -> Tensor:
+    """Return the next id [B] of each row: drawn at uniforms [B], or without them the likeliest that the filters leave.
+
+    logits [B, V] and seen [B, V] are those of `filtered`.
+    """
+    candidates = filtered(logits, config, seen)
+    return candidates.argmax(-1) if uniforms is None else sample(candidates, uniforms)
+
+
+def report(logits: Tensor, ids: Tensor, count: int) -> tuple[list[float], list[tuple[tuple[int, float], ...]]]:
+    """Return ln p of the ids [B] chosen from logits [B, V], and of each row the `count` likeliest (id, ln p)."""
+    logprobs = logits.log_softmax(-1)
+    top: list[tuple[tuple[int, float], ...]] = [()] * len(ids)
+    if count:
+        values, places = logprobs.topk(min(count, logits.shape[-1]), dim=-1)
+        top = [tuple(zip(*pair, strict=True)) for pair in zip(places.tolist(), values.tolist(), strict=True)]
+    return logprobs.gather(1, ids[:, None]).squeeze(1).tolist(), top
+
+
 class Draws:
     """Uniform random numbers of rows, each from a generator of its own.
 

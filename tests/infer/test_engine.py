@@ -1,14 +1,122 @@
 """The engine says what one-at-a-time decoding says, whoever joins, leaves and is cancelled meanwhile."""
 
+import random
+import threading
+import time
+from functools import cache
+
 import pytest
 
-from linnet.core.errors import BadInput
+from linnet.core.errors import BadInput, Failed
 from linnet.infer.config import SamplingConfig
+from linnet.infer.decode import Event as Alone
 from linnet.infer.decode import stream
 from linnet.infer.engine import Engine, EngineThread, Event, Request
-from tests.infer.networks import network
+from linnet.model.slot_cache import SlotCache
+from linnet.text.tokenizer import Tokenizer
+from tests.infer.networks import bpe, chain, network
 
-PROMPTS = [(1, 2, 3, 4, 5), (7,), (1, 2, 3), tuple(range(1, 12)), (9, 9)]
+KINDS = {
+    "ours": {},
+    "gpt2": {"positions": "learned", "norm": "layer", "norm_gain": True, "activation": "gelu", "attention_bias": True},
+    "grouped_ngrams": {"num_heads": 4, "num_kv_heads": 2, "ngram_buckets": 31},
+    "beyond_context": {"window": 5, "sink_tokens": 1},
+    "mixture": {"num_experts": 3},
+}
+WAYS = (
+    {"temperature": 0},
+    {"temperature": 0, "repetition_penalty": 1.3},
+    {"temperature": 1.0},
+    {"temperature": 0.8, "top_k": 5},
+    {"temperature": 1.2, "top_p": 0.8, "repetition_penalty": 1.1},
+    {"temperature": 1.0, "min_p": 0.1},
+)
+STARTS = [[2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 1, 3, 5, 7, 9, 11, 13, 15, 17], [5] * 11, [19, 3]]
+
+
+@cache
+def exact(kind: str = "ours"):
+    """Return a network in float64: what batches round otherwise then decides no token."""
+    return network(**KINDS[kind]).double()
+
+
+def some_request(dice: random.Random, tokens: int = 32) -> Request:
+    """Return a random request; prompts often share a beginning, and so does what is said after them."""
+    start = dice.choice(STARTS)[: dice.randint(0, 20)] if dice.random() < 0.7 else []
+    prompt = (start + [dice.randrange(23) for _ in range(dice.randint(1, 6))])[:tokens]
+    way = SamplingConfig(**dice.choice(WAYS), max_tokens=dice.randint(1, 20), seed=dice.randrange(3))
+    return Request(tuple(prompt), way, stop_ids=dice.choice([(), (6,), (6, 7, 8)]))
+
+
+@cache
+def alone(kind: str, request: Request) -> list[Alone]:
+    """Return what a request says when nothing else runs."""
+    return list(stream(exact(kind), None, [list(request.prompt)], request.sampling, stop_ids=request.stop_ids))
+
+
+def check_room(engine: Engine, most_bytes: int) -> None:
+    """Check that memory is bounded, rows hold what they can, and only those who run have a slot."""
+    slots = engine.slots
+    cache, stats = slots.cache, engine.stats()
+    assert stats.cache_bytes == cache.bytes <= most_bytes
+    assert cache.rows * cache.capacity <= cache.places
+    assert [slot.row for slot in slots.all] == list(range(cache.rows))
+    assert all(len(slot.held) < cache.capacity for slot in slots.all)
+    assert {slot.row for slot in slots.taken} == {one.slot.row for one in engine.running}
+    assert len(slots.taken) == stats.active <= stats.slots
+
+
+def traffic(kind: str, count: int, seed: int, slots: int, places: int) -> Engine:
+    """Let requests join at random, cancel some; compare all that was said with what each says alone."""
+    dice = random.Random(seed)
+    most_bytes = places * SlotCache.bytes_a_place(exact(kind).config, exact(kind).embedding.weight.dtype)
+    engine = Engine(exact(kind), None, slots=slots, cache_bytes=most_bytes, prefill_tokens=dice.choice([1, 7, 24]))
+    asked: dict[int, Request] = {}
+    heard: dict[int, list[Event]] = {}
+    cancelled = set()
+    while len(asked) < count or engine.busy:
+        for _ in range(dice.choice([0, 0, 1, 2, 5]) if len(asked) < count else 0):
+            request = some_request(dice)
+            number = engine.submit(request)
+            asked[number], heard[number] = request, []
+        if asked and dice.random() < 0.1:
+            number = dice.choice(list(asked))
+            if not heard[number] or heard[number][-1].finish is None:
+                cancelled.add(number)
+            engine.cancel(number)
+        for event in engine.step():
+            heard[event.request].append(event)
+        check_room(engine, most_bytes)
+        running = {one.number for one in engine.running}
+        assert not running & cancelled
+    for number, request in asked.items():
+        expected = alone(kind, request)
+        said = [event for event in heard[number] if event.id is not None]
+        assert [event.id for event in said] == [event.id for event in expected[: len(said)]]
+        assert [e.logprob for e in said] == pytest.approx([e.logprob for e in expected[: len(said)]], abs=1e-5)
+        end = "cancelled" if number in cancelled else expected[-1].finish_reason
+        assert [event.finish for event in heard[number]] == [None] * (len(heard[number]) - 1) + [end]
+        assert len(said) == len(expected) or number in cancelled
+    assert engine.stats().tokens_made == sum(event.id is not None for events in heard.values() for event in events)
+    return engine
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_traffic_says_what_each_says_alone(kind):
+    engine = traffic(kind, count=12, seed=1, slots=4, places=100)
+    assert engine.stats().prefix_tokens_reused > 20
+
+
+def test_random_traffic_of_forty_in_little_memory():
+    engine = traffic("ours", count=40, seed=2, slots=8, places=90)
+    assert engine.slots.cuts > 3  # rows were made longer and shorter
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("slots", "places"), [(8, 90), (32, 2000)])
+def test_random_traffic_of_a_thousand(kind, slots, places):
+    traffic(kind, count=1000, seed=3, slots=slots, places=places)
 
 
 def run(engine: Engine) -> dict[int, list[Event]]:
@@ -19,37 +127,167 @@ def run(engine: Engine) -> dict[int, list[Event]]:
     return heard
 
 
-def alone(model, request: Request) -> list[int]:
-    return [event.id for event in stream(model, None, [list(request.prompt)], request.sampling, stop_ids=())]
-
-
-@pytest.mark.parametrize("temperature", [0, 1.0])
-def test_many_at_once_say_what_each_says_alone(temperature):
-    model = network().double()
-    requests = [Request(prompt, SamplingConfig(temperature=temperature, max_tokens=9)) for prompt in PROMPTS]
-    engine = Engine(model, None, slots=2)
+def say(engine: Engine, *requests: Request) -> list[list[Event]]:
     numbers = [engine.submit(request) for request in requests]
     heard = run(engine)
-    for number, request in zip(numbers, requests, strict=True):
-        assert [event.id for event in heard[number]] == alone(model, request)
-        assert [event.finish for event in heard[number]] == [None] * 8 + ["length"]
+    return [heard[number] for number in numbers]
 
 
-def test_what_can_never_run_is_refused():
-    engine = Engine(network(), None)
-    for prompt, word in (((), "empty"), ((1,) * 33, "context"), ((99,), "another model"), ("text", "tokenizer")):
-        with pytest.raises(BadInput, match=word):
-            engine.submit(Request(prompt, SamplingConfig()))
+def test_a_long_prompt_does_not_stall_those_who_write():
+    engine = Engine(exact(), None, prefill_tokens=4)
+    writer = engine.submit(Request((9, 2), SamplingConfig(max_tokens=20), stop_ids=()))
+    engine.step()
+    reader = engine.submit(Request(tuple(range(1, 23)), SamplingConfig(max_tokens=2)))
+    for _ in range(5):  # 22 tokens by 4: five steps without a word of its own
+        assert [event.request for event in engine.step()] == [writer]
+    assert [event.request for event in engine.step()] == [writer, reader]
+
+
+def test_a_short_prompt_is_read_beside_a_long_one():
+    engine = Engine(exact(), None, prefill_tokens=8)
+    engine.submit(Request(tuple(range(1, 23)), SamplingConfig()))
+    engine.step()
+    short = engine.submit(Request((3, 4, 5), SamplingConfig()))
+    assert [event.request for event in engine.step()] == [short]
+
+
+def test_equal_prompts_are_read_once_and_copies_differ():
+    engine, prompt = Engine(exact(), None), tuple(range(1, 23))
+    sampling = SamplingConfig(max_tokens=6)
+    said = say(engine, *[Request(prompt, sampling, copy=copy) for copy in (0, 1, 0)])
+    ids = [[event.id for event in events] for events in said]
+    assert ids[0] == ids[2] != ids[1]
+    assert (engine.stats().prompt_tokens_read, engine.stats().prefix_tokens_reused) == (22 + 1 + 1, 21 + 21)
+
+
+def test_the_next_turn_of_a_chat_reads_only_what_is_new():
+    engine = Engine(exact(), None, slots=2)
+    (first,) = say(engine, Request((1, 2, 3, 4), SamplingConfig(max_tokens=5)))
+    so_far = (1, 2, 3, 4, *(event.id for event in first))
+    say(engine, Request((9,) * 8, SamplingConfig(max_tokens=2)))  # another's, in the other slot
+    read = engine.stats().prompt_tokens_read
+    say(engine, Request((*so_far, 7, 8), SamplingConfig(max_tokens=2)))
+    # The last token that was said had not been read.
+    assert engine.stats().prompt_tokens_read - read == 3
+
+
+def test_cancelling_frees_the_slot_at_once():
+    engine = Engine(exact(), None, slots=1)
+    first, second, third = (engine.submit(Request((n,), SamplingConfig(max_tokens=9))) for n in (1, 2, 3))
+    engine.step()
+    engine.cancel(first)
+    engine.cancel(third)  # which waits
+    events = engine.step()
+    assert events[:2] == [Event(n, None, "", None, (), "cancelled") for n in (first, third)]
+    assert [event.request for event in events[2:]] == [second]
+    engine.cancel(first)  # again, and of nobody: nothing happens
+    engine.cancel(99)
+    assert list(run(engine)) == [second]
     assert not engine.busy
 
 
+def test_what_can_never_run_is_refused():
+    each = SlotCache.bytes_a_place(exact().config, exact().embedding.weight.dtype)
+    engine = Engine(exact(), None, cache_bytes=20 * each)
+    for prompt, word in (((), "empty"), ((1,) * 33, "context"), ((99,), "another model"), ("text", "tokenizer")):
+        with pytest.raises(BadInput, match=word):
+            engine.submit(Request(prompt, SamplingConfig(max_tokens=1)))
+    engine.submit(Request((1, 2, 3), SamplingConfig(max_tokens=17)))  # 19 are read, and a place for padding
+    with pytest.raises(BadInput, match="room for 20 tokens, the cache has 19"):
+        engine.submit(Request((1, 2, 3), SamplingConfig(max_tokens=18)))
+    assert len(run(engine)[1]) == 17
+    with pytest.raises(BadInput, match="holds no token"):
+        Engine(exact(), None, cache_bytes=each)
+    with pytest.raises(BadInput, match="1 or more"):
+        Engine(exact(), None, slots=0)
+
+
+def test_texts_stops_top_and_the_calculator_are_those_of_generate():
+    tokenizer = bpe()
+    model = network(vocab_size=tokenizer.vocab_size, spread=0.3).double()
+    prompts = ["the little bird", "café by", "the old"]
+    sampling = SamplingConfig(max_tokens=12, temperature=0.5, stop=("e", "xyz"), top_logprobs=3, calculator=True)
+    said = say(Engine(model, tokenizer), *[Request(prompt, sampling) for prompt in prompts])
+    for prompt, events in zip(prompts, said, strict=True):
+        expected = list(stream(model, tokenizer, [prompt], sampling))
+        assert [(e.id, e.text, e.finish, e.given) for e in events] == [
+            (e.id, e.text, e.finish_reason, e.given) for e in expected
+        ]
+        assert [[id for id, _ in e.top] for e in events] == [[id for id, _ in e.top] for e in expected]
+    quiet = Request("the", SamplingConfig(max_tokens=3), logprobs=False)
+    assert {event.logprob for event in say(Engine(model, tokenizer), quiet)[0]} == {None}
+
+
+def test_the_calculator_puts_answers_in():
+    tokenizer = Tokenizer.train_bpe(["<<6*7=42>>42 <<8/0=>> <<9**9=>> <<3-5=-2>>-2 " * 20], 290)
+    model = chain(tokenizer, "x<<6*7=", ">>.b")
+    sampling = SamplingConfig(temperature=0, max_tokens=12, calculator=True)
+    (events,) = say(Engine(model, tokenizer), Request(tuple(tokenizer.encode("x")), sampling))
+    expected = list(stream(model, tokenizer, ["x"], sampling, begin=False))
+    assert [(e.id, e.text, e.given) for e in events] == [(e.id, e.text, e.given) for e in expected]
+    assert "".join(event.text for event in events).startswith("<<6*7=42>>.b")
+
+
 def test_a_thread_tells_each_listener_and_drains():
-    heard: dict[int, list[Event]] = {0: [], 1: []}
-    thread = EngineThread(Engine(network(), None))
+    heard: dict[int, list[Event]] = {}
+    thread = EngineThread(Engine(exact(), None, slots=3))
+    with pytest.raises(Failed, match="not started"):
+        thread.submit(Request((1,), SamplingConfig()), print)
     thread.start()
-    thread.submit(Request((1, 2), SamplingConfig(max_tokens=5)), heard[0].append)
-    thread.submit(Request((3,), SamplingConfig(max_tokens=3)), heard[1].append)
+    request = Request((1, 2), SamplingConfig(max_tokens=5), stop_ids=())
+    for number in range(8):
+        thread.submit(request, heard.setdefault(number, []).append)
+    assert thread.drain(30)
+    with pytest.raises(Failed, match="stopping"):
+        thread.submit(request, print)
+    thread.stop()
+    expected = [event.id for event in alone("ours", request)]
+    assert [[event.id for event in events] for events in heard.values()] == [expected] * 8
+
+
+def test_a_thread_cancels_and_stops_without_waiting():
+    thread, told = EngineThread(Engine(exact("beyond_context"), None, slots=1, cache_bytes=2**20)), threading.Event()
+    heard: list[Event] = []
+    thread.start()
+    endless = Request((1,), SamplingConfig(max_tokens=1000), stop_ids=())
+
+    def listen(event: Event) -> None:
+        heard.append(event)
+        told.set()
+
+    first = thread.submit(endless, listen)
+    assert told.wait(20)
+    thread.cancel(first)
+    second: list[Event] = []
+    thread.submit(endless, second.append)
+    assert not thread.drain(0.05)
+    begun = time.monotonic()
+    thread.stop()
+    assert time.monotonic() - begun < 5
+    assert heard[-1].finish == second[-1].finish == "cancelled"
+
+
+def test_a_listener_that_raises_loses_its_request_alone():
+    def broken(_: Event) -> None:
+        raise ValueError
+
+    heard: list[Event] = []
+    thread = EngineThread(Engine(exact(), None))
+    thread.start()
+    thread.submit(Request((1,), SamplingConfig(max_tokens=30), stop_ids=()), broken)
+    thread.submit(Request((1,), SamplingConfig(max_tokens=9), stop_ids=()), heard.append)
     assert thread.drain(20)
     thread.stop()
-    assert [len(heard[0]), len(heard[1])] == [5, 3]
-    assert heard[0][-1].finish == heard[1][-1].finish == "length"
+    assert len(heard) == 9
+
+
+def test_nobody_waits_for_an_engine_that_failed():
+    engine, heard = Engine(exact(), None), []
+    thread = EngineThread(engine)
+    engine.slots.cache.cut(0, 1)  # as if memory had been lost
+    thread.start()
+    thread.submit(Request((1,), SamplingConfig()), heard.append)
+    assert thread.drain(20)
+    assert [event.finish for event in heard] == ["cancelled"]
+    with pytest.raises(Failed, match="the engine failed"):
+        thread.stop()
