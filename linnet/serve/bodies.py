@@ -228,6 +228,7 @@ class AttentionBody(Body):
 
 def foreign(name: str, words: str) -> PydanticCustomError:
     """Return the error for a field that is not obeyed, by its name."""
+    name = name.encode("ascii", "backslashreplace").decode()  # pydantic takes no lone surrogates
     return PydanticCustomError(FOREIGN, "{words}", {"words": words, "param": name})
 
 

@@ -35,7 +35,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, service: Service):
         self._app, self._service = app, service
-        self._digests = [digest(key) for key in service.keys]
+        self._digests = [digest(key.encode(errors="surrogateescape")) for key in service.keys]
         named = [service.cfg.host, *service.cfg.allow_host]
         self._names = frozenset(name.lower().strip("[]") for name in named) | {"localhost"}
 
@@ -110,7 +110,8 @@ class Guard:
         if not self._digests:
             return
         scheme, _, key = headers.get("authorization", "").partition(" ")
-        given = digest(key.strip() if scheme.lower() == "bearer" else "")
+        # Headers are read as Latin-1, whatever was sent: back to the bytes.
+        given = digest(key.strip().encode("latin-1") if scheme.lower() == "bearer" else b"")
         # Every key is compared, in a time that tells nothing of it.
         if not any([hmac.compare_digest(given, known) for known in self._digests]):  # noqa: C419
             raise Refused(401, "a valid API key is needed: Authorization: Bearer KEY", code="invalid_api_key")
@@ -155,9 +156,9 @@ class Guard:
             answer["Cross-Origin-Resource-Policy"] = "cross-origin"
 
 
-def digest(key: str) -> bytes:
+def digest(key: bytes) -> bytes:
     """Return the SHA-256 of a key: alike in length, whatever the key's."""
-    return hashlib.sha256(key.encode(errors="surrogateescape")).digest()
+    return hashlib.sha256(key).digest()
 
 
 def is_address(name: str) -> bool:

@@ -122,11 +122,6 @@ class Job:
             self._heard.append((choice, event))
             self._bell.set()
 
-    def stop(self, choice: int) -> None:
-        """End one choice early."""
-        if choice in self._numbers:
-            self.desk.host.thread.cancel(self._numbers[choice])
-
     def cancel(self) -> None:
         """End all choices that have not ended; their slots are free at the engine's next step."""
         self._cancelled = True

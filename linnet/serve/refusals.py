@@ -66,6 +66,8 @@ def malformed(errors: Sequence[Any], content_type: str = "application/json") -> 
     if not path and first["type"] in ("model_attributes_type", "missing"):
         wrong_kind = "json" not in content_type
         return Refused(400, "send Content-Type: application/json" if wrong_kind else "the body must be a JSON object")
+    if first["type"] == "string_unicode":
+        words = "holds a lone surrogate, which is no character"
     if first["type"] == FOREIGN:
         path = ".".join([*parts, first["ctx"]["param"]])
         return Refused(400, words, param=path)

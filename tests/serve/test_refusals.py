@@ -41,6 +41,7 @@ def test_long_words_are_cut_and_surrogates_survive():
         ({"messages": [{"role": "user", "content": 3}]}, "messages.0.content"),
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.0.content"),
         ({"tools": [1]}, "tools"),
+        ({"messages": [{"role": "user", "content": "\ud800"}]}, "messages.0.content"),
         ({"messages": [{"role": "user", "content": "a", "name": "b"}]}, "messages.0.name"),
     ],
 )

@@ -219,4 +219,4 @@ setTheme(theme);
 drawHistory();
 changed();
 await loadModels();
-byId("message").focus();
+if (matchMedia("(hover: hover)").matches) byId("message").focus(); // on a phone it would bring the keyboard up

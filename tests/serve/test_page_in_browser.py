@@ -1,0 +1,286 @@
+"""The chat page in a real browser: ask, stream, stop, regenerate, edit, compare, look inside; hostile text is text."""
+
+import shutil
+
+import pytest
+
+from linnet.text.chat import stop_id
+from tests.infer.networks import bpe, chain
+from tests.report.test_page_in_browser import CONTRASTS, sideways
+from tests.serve.material import REPLY, base, host, live, polite, service_over, talker
+
+pytestmark = pytest.mark.slow
+WIDTHS = {"desktop": 1280, "phone": 390, "small phone": 320}
+HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\"'`${1}</p>{{7*7}}"
+
+
+def hostile():
+    """Return a model whose every reply is markup."""
+    tokenizer = bpe()
+    model = chain(tokenizer, [*tokenizer.encode("\n"), *tokenizer.encode("<b>a"), stop_id(tokenizer)])
+    return host("<i>hostile</i>", model, tokenizer)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip(
+        "playwright.sync_api", reason="PLAYWRIGHT NOT FOUND: the page is not tested in a browser"
+    )
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        pytest.skip("CHROMIUM NOT FOUND: the page is not tested in a browser; apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address():
+    service = service_over(polite(), talker(context=2048), base(), hostile())
+    with live(service) as address:
+        yield address
+
+
+@pytest.fixture
+def show(browser, address):
+    """Return a function that opens the page at a width and a colour scheme, and collects what it complains of."""
+    contexts = []
+
+    def open_page(width: int = 1280, scheme: str = "light", at: str = address, ready: str = "#left option"):
+        context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+        contexts.append(context)
+        page, complaints = context.new_page(), []
+        page.set_default_timeout(60_000)
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda sent: complaints.append(sent.url) if not sent.url.startswith(at) else None)
+        page.goto(at)
+        page.wait_for_selector(ready, state="attached")
+        return page, complaints
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def ask(page, words: str) -> None:
+    page.fill("#message", words)
+    page.press("#message", "Enter")
+
+
+def whole(page, place: int = -1) -> str:
+    """Return the text of a reply when it is whole."""
+    page.wait_for_selector("#send:not([hidden])", state="attached")
+    page.wait_for_selector(".reply .tool")
+    return page.locator(".reply .text").nth(place).text_content()
+
+
+def test_ask_and_read_the_tokens(show):
+    page, complaints = show()
+    ask(page, "hello")
+    assert whole(page) == REPLY
+    assert page.locator(".bubble").text_content() == "hello"
+    page.click("text=Tokens")
+    tokens = page.locator(".token").all_text_contents()
+    assert tokens[0] == "caf"
+    page.locator(".token").first.hover()
+    rows = page.locator(".about-token tr")
+    assert rows.count() == 5
+    assert rows.first.locator("th").text_content() == "caf"
+    assert "%" in rows.first.locator(".share").text_content()
+    page.locator(".token-row").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator(".token[aria-selected=true]").count() == 1
+    assert page.locator(".token").nth(1).get_attribute("aria-selected") == "true"
+    page.click("text=Tokens")
+    assert page.locator(".reply .text").is_visible()
+    assert complaints == []
+
+
+def test_shift_enter_is_a_new_line_and_nothing_is_sent_empty(show):
+    page, complaints = show()
+    page.focus("#message")
+    page.keyboard.press("Enter")
+    page.keyboard.type("a")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("b")
+    assert page.input_value("#message") == "a\nb"
+    assert page.locator(".turn").count() == 0
+    page.keyboard.press("Enter")
+    assert page.locator(".bubble").text_content() == "a\nb"
+    whole(page)
+    assert complaints == []
+
+
+def test_stop_by_escape_and_by_the_button_then_regenerate_and_edit(show):
+    page, complaints = show()
+    page.select_option("#left", "talker")
+    page.evaluate("document.querySelector('#open-controls').click()")
+    page.evaluate("""() => { const knob = document.querySelector('#knob-max_tokens');
+      knob.value = 1024; knob.dispatchEvent(new Event('input', {bubbles: true})); }""")
+    page.click("#close-controls")
+    for stop in (lambda: page.keyboard.press("Escape"), lambda: page.click("#stop")):
+        ask(page, "go on")
+        page.wait_for_function("[...document.querySelectorAll('.reply .text')].at(-1).textContent.length > 20")
+        stop()
+        whole(page)
+        assert page.locator(".ended").last.text_content() == "stopped by you"
+    assert page.locator(".turn").count() == 2
+    page.select_option("#left", "polite")
+    page.locator(".said").first.hover()
+    page.locator("text=Edit").first.click()
+    page.fill(".edit textarea", "other")
+    page.keyboard.press("Enter")
+    assert whole(page) == REPLY
+    assert page.locator(".turn").count() == 1
+    assert page.locator(".bubble").text_content() == "other"
+    page.click("text=Regenerate")
+    assert whole(page) == REPLY
+    assert page.locator(".reply").count() == 1
+    assert complaints == []
+
+
+def test_two_models_side_by_side(show):
+    page, complaints = show()
+    page.click("#compare")
+    page.select_option("#right", "base")
+    assert "base was not taught to reply" in page.locator("#welcome-words").text_content()
+    ask(page, "the bird")
+    whole(page)
+    assert page.locator(".who").all_text_contents() == ["polite", "base"]
+    boxes = [page.locator(".reply").nth(place).bounding_box() for place in (0, 1)]
+    assert boxes[0]["y"] == boxes[1]["y"]
+    assert boxes[0]["x"] + boxes[0]["width"] <= boxes[1]["x"]
+    assert page.locator(".reply .text").first.text_content() == REPLY
+    assert page.locator(".reply .text").last.text_content() != REPLY
+    assert complaints == []
+
+
+def test_the_attention_of_a_layer_and_head(show):
+    page, complaints = show()
+    ask(page, "hello")
+    whole(page)
+    page.click("text=Attention")
+    page.wait_for_selector(".look")
+    assert "".join(page.locator(".look").all_text_contents()).endswith("↵")
+    assert "looks at" in page.locator("dialog .note").last.text_content()
+    assert page.locator("dialog select").count() == 2
+    page.locator(".look").nth(2).hover()
+    assert page.locator(".look[aria-selected=true]").count() == 1
+    assert page.evaluate("document.querySelector('.picture').width") > 50
+    page.keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+    assert complaints == []
+
+
+def test_history_stays_over_a_reload_and_can_be_deleted(show):
+    page, complaints = show()
+    ask(page, "hello first")
+    whole(page)
+    page.click("#new")
+    ask(page, "hello second")
+    whole(page)
+    page.reload()
+    page.wait_for_selector("#left option", state="attached")
+    assert page.locator(".chat").all_text_contents() == ["hello second", "hello first"]
+    page.click("text=hello first")
+    assert page.locator(".reply .text").text_content() == REPLY
+    page.click("[aria-label='Delete hello first']")
+    assert page.locator(".chat").all_text_contents() == ["hello second"]
+    page.evaluate("localStorage['linnet.chats'] = '[{\"id\": 3}, null]'; localStorage['linnet.choices'] = '{broken'")
+    page.reload()
+    page.wait_for_selector("#left option", state="attached")
+    ask(page, "hello third")
+    assert whole(page) == REPLY
+    assert complaints == []
+
+
+def test_hostile_text_of_user_model_and_history_is_text(show):
+    page, complaints = show()
+    page.select_option("#left", "<i>hostile</i>")
+    ask(page, HOSTILE)
+    assert whole(page) == "<b>a"
+    assert page.locator(".bubble").text_content() == HOSTILE
+    page.click("text=Tokens")
+    page.locator(".token").first.hover()
+    page.click("text=Attention")
+    page.wait_for_selector(".look")
+    page.keyboard.press("Escape")
+    page.reload()
+    page.wait_for_selector(".chat")
+    page.click(".chat")
+    assert page.locator(".bubble").text_content() == HOSTILE
+    assert page.locator("main img, main script, main b, main i, nav b, nav script").count() == 0
+    assert complaints == []
+
+
+def test_an_inline_script_would_not_run(show):
+    page, complaints = show()
+    page.evaluate("""() => { const node = document.createElement('script');
+      node.textContent = 'window.ran = true'; document.body.append(node); }""")
+    assert page.evaluate("window.ran") is None
+    assert any("Content Security Policy" in words for words in complaints)
+
+
+def test_errors_are_said_in_the_reply(show):
+    page, _ = show()
+    page.route("**/v1/chat/completions", lambda route: route.fulfill(
+        status=429, headers={"Retry-After": "7"}, json={"error": {"message": "too <b>many</b>"}}))  # fmt: skip
+    ask(page, "hello")
+    page.wait_for_selector(".bad")
+    assert page.locator(".bad").first.text_content() == "too <b>many</b> (try again in 7 s)"
+
+
+def test_a_key_is_asked_for(show):
+    with live(service_over(polite(), keys=("secret",))) as at:
+        page, _ = show(at=at, ready="#key[open]")
+        page.fill("#key-field", "secret")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#left option", state="attached")
+        ask(page, "hello")
+        assert whole(page) == REPLY
+        assert page.evaluate("JSON.stringify(localStorage)").find("secret") < 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=list(WIDTHS))
+def test_the_page_is_whole_at_any_width_by_day_and_by_night(show, width, scheme):
+    page, complaints = show(width, scheme)
+    assert sideways(page) <= 0
+    assert [found for found in page.evaluate(CONTRASTS) if found[0] < 4.5] == []
+    page.click("#compare")
+    ask(page, "w" * 300 + " long words" * 30)
+    page.wait_for_selector(".reply .tool, .ended")
+    page.locator("text=Tokens").last.click()
+    assert sideways(page) <= 0
+    assert (
+        page.evaluate("document.querySelector('#talk').scrollWidth - document.querySelector('#talk').clientWidth") <= 0
+    )
+    page.wait_for_timeout(300)
+    weak = [found for found in page.evaluate(CONTRASTS) if found[0] < 4.5]
+    assert weak == []
+    assert page.locator("#message").bounding_box()["y"] < 844
+    unnamed = page.evaluate("""[...document.querySelectorAll('button, input, select, textarea, canvas')]
+      .filter(node => !(node.getAttribute('aria-label') || node.textContent.trim() || node.labels?.length))
+      .map(node => node.outerHTML)""")
+    assert unnamed == []
+    assert complaints == []
+
+
+def test_chats_and_settings_on_a_phone(show):
+    page, complaints = show(390)
+    assert not page.locator("#new").is_visible()
+    page.click("#open-history")
+    page.wait_for_timeout(400)
+    assert page.locator("#new").is_visible()
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(400)
+    assert not page.locator("#new").is_visible()
+    page.click("#open-controls")
+    assert page.locator("#knob-temperature").is_visible()
+    assert sideways(page) <= 0
+    page.keyboard.press("Escape")
+    assert not page.locator("#controls").is_visible()
+    assert complaints == []
