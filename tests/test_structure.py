@@ -22,7 +22,7 @@ FLOORS = {
     "core": 1, "metrics": 1,
     "data": 2, "text": 2, "model": 2,
     "batches": 3, "tasks": 3, "adapt": 3,
-    "train": 4, "infer": 4, "artifacts": 4,
+    "train": 4, "infer": 4, "artifacts": 4, "retrieve": 4,
     "evals": 5, "explain": 5, "export": 5, "report": 5, "serve": 5, "prove": 5,
     "recipes": 6,
     "presets": 7,

@@ -1,0 +1,1 @@
+"""retrieve: find what documents say, and answer from it with its sources."""

@@ -1,0 +1,24 @@
+"""How documents are cut and searched, as choices without torch: `--help` reads them."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from linnet.core.config import Config
+
+# The share of a question's words, by their rarity, that the best chunk must hold, or the documents do not say it.
+# Measured, not guessed: `linnet rag INDEX --questions ROWS` finds it for other documents (see evals/retrieval.py).
+WEAK_BELOW = 0.5
+
+
+class ChunkConfig(Config):
+    """How documents are cut."""
+
+    tokens: int = Field(default=200, ge=8, le=100_000)
+    """Most tokens of a chunk: of the encoder where there is one, else words and punctuation marks."""
+    overlap: int = Field(default=40, ge=0)
+    """Tokens that a chunk repeats from the end of the one before, in whole sentences; at most half of `tokens`."""
+
+
+By = Literal["fused", "words", "meaning"]
+Form = Literal["numbered", "plain"]

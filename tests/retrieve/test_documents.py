@@ -1,0 +1,79 @@
+"""Documents of files, folders, rows and the small world; what cannot be read is said in one line."""
+
+import json
+
+import pytest
+
+from linnet.core.errors import BadInput
+from linnet.retrieve import documents as module
+from linnet.retrieve.documents import documents
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "b.md").write_text("text\n# The title\r\nmore")
+    (tmp_path / "sub" / "a.html").write_text("<title>T</title><p>Hello")
+    (tmp_path / "c.txt").write_bytes(b"caf\xe9 and a line of plain text \xff")
+    (tmp_path / ".hidden.txt").write_text("no")
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG")
+    rows = [{"id": "one", "title": "First", "text": "1"}, {"text": "2"}]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def test_all_kinds_in_a_folder(folder):
+    found = {source.name: source.read() for source in documents([folder])}
+    assert {name: (one.title, one.text) for name, one in found.items()} == {
+        "b.md": ("The title", "text\n# The title\nmore"),
+        "c.txt": ("c", "caf\ufffd and a line of plain text \ufffd"),
+        "rows.jsonl#one": ("First", "1"),
+        "rows.jsonl#2": ("", "2"),
+        "sub/a.html": ("T", "Hello"),
+    }
+    assert [source.name for source in documents([folder])] == [source.name for source in documents([folder])]
+
+
+def test_a_fingerprint_is_of_what_is_read(folder):
+    before = {source.name: source.fingerprint for source in documents([folder])}
+    (folder / "b.md").write_text("other")
+    after = {source.name: source.fingerprint for source in documents([folder])}
+    assert {name for name in before if before[name] != after[name]} == {"b.md"}
+
+
+def test_the_small_world_contradicts_itself_nowhere():
+    found = [source.read() for source in documents(["world/documents:12:3"])]
+    people = [name for document in found for name in document.title.split(" and ")]
+    assert len(found) == 12
+    assert len(set(people)) == len(people) == 24
+    with pytest.raises(BadInput, match=r"there are people for \d\d documents only"):
+        list(documents(["world/documents:90"]))
+    with pytest.raises(BadInput, match="documents are world/documents"):
+        list(documents(["world/sums:3"]))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda at: [at / "nothing"], "nothing: no such file or folder"),
+        (lambda at: [at / "picture.png"], r"\.png: not read here"),
+        (lambda at: [at, at], "a second document is called"),
+        (lambda at: [(at / "empty").mkdir() or at / "empty"], "no documents in this folder"),
+        (lambda at: [((at / "x.pdf.gz").write_bytes(b"") and at) or at / "x.pdf.gz"], "unpack it first"),
+    ],
+)
+def test_what_cannot_be_read(make, words, folder):
+    with pytest.raises(BadInput, match=words):
+        list(documents(make(folder)))
+
+
+def test_sizes_are_bounded(folder, monkeypatch):
+    monkeypatch.setattr(module, "MOST_CHARACTERS", 5)
+    with pytest.raises(BadInput, match=r"b\.md: .* split"):
+        [source.read() for source in documents([folder / "b.md"])]
+    (folder / "long.jsonl").write_text(json.dumps({"text": "123456"}))
+    with pytest.raises(BadInput, match=r"long\.jsonl, row 1: more than 5 characters"):
+        list(documents([folder / "long.jsonl"]))
+    monkeypatch.setitem(module.MOST_BYTES, ".html", 3)
+    with pytest.raises(BadInput, match=r"a\.html: \d+ bytes"):
+        list(documents([folder / "sub" / "a.html"]))

@@ -1,0 +1,63 @@
+"""Bringing an index up to date gives what making it anew gives, to the bit, and reads only what has changed."""
+
+import numpy as np
+import pytest
+
+from linnet.core.errors import BadInput
+from linnet.retrieve.config import ChunkConfig
+from linnet.retrieve.dense import Embedder
+from linnet.retrieve.making import make, update, without
+from tests.retrieve.networks import TEXTS, TOKENIZER, encoder, sources
+
+CHOICES = ChunkConfig(tokens=40, overlap=20)
+
+
+def same(first, second):
+    assert first.entries == second.entries
+    assert first.words.vocabulary == second.words.vocabulary
+    for name in ("starts", "chunks", "counts", "lengths"):
+        assert (getattr(first.words, name) == getattr(second.words, name)).all()
+    assert (first.chunks == second.chunks).all()
+    assert (first.vectors is None) == (second.vectors is None)
+    assert first.vectors is None or (first.vectors == second.vectors).all()
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_up_to_date_is_as_made_anew(dense):
+    embedder, mark = (Embedder(encoder(), TOKENIZER), "h") if dense else (None, "")
+    choices = CHOICES if dense else ChunkConfig(tokens=8, overlap=4)
+    first = make(sources(), choices, embedder, mark)
+    texts = {"ants": "Ants walk in lines.", **TEXTS, "dogs": "Dogs bark no more."}
+    del texts["cats"]
+    read = []
+    noted = [type(one)(one.name, one.fingerprint, lambda one=one: read.append(one.name) or one.read())
+             for one in sources(texts)]  # fmt: skip
+    second, done = update(first, noted, choices, embedder, mark)
+    assert (done.added, done.changed, done.removed, done.kept) == (("ants",), ("dogs",), ("cats",), 2)
+    assert read == ["ants", "dogs"]
+    same(second, make(reversed(sources(texts)), choices, embedder, mark))
+    kept, done = update(first, sources({"ants": "Ants walk."}), choices, embedder, mark, keep=True)
+    assert (done.removed, done.kept) == ((), 4)
+    same(kept, make(sources({**TEXTS, "ants": "Ants walk."}), choices, embedder, mark))
+    rest, done = without(first, ["fish", "cats"])
+    assert (done.removed, done.kept) == (("fish", "cats"), 2)
+    same(rest, make(sources({name: TEXTS[name] for name in ("dogs", "birds")}), choices, embedder, mark))
+
+
+def test_other_choices_or_another_encoder_make_all_anew_without_reading():
+    first = make(sources(), CHOICES, Embedder(encoder(0), TOKENIZER), "zero")
+    other = Embedder(encoder(1), TOKENIZER)
+    blind = [type(one)(one.name, one.fingerprint, lambda: pytest.fail("read again")) for one in sources()]
+    same(update(first, blind, CHOICES, other, "one")[0], make(sources(), CHOICES, other, "one"))
+    assert not np.array_equal(first.vectors, make(sources(), CHOICES, other, "one").vectors)
+    small = ChunkConfig(tokens=24, overlap=0)
+    same(update(first, blind, small, other, "one")[0], make(sources(), small, other, "one"))
+
+
+def test_refusals():
+    with pytest.raises(BadInput, match="no document with any text"):
+        make(sources({"a": " \n"}), CHOICES, None)
+    with pytest.raises(BadInput, match="the encoder reads 126 at once"):
+        make(sources(), ChunkConfig(tokens=200), Embedder(encoder(), TOKENIZER))
+    with pytest.raises(BadInput, match="--remove birdz: no such document"):
+        without(make(sources(), CHOICES, None), ["birdz"])
