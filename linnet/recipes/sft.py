@@ -22,15 +22,17 @@ def main(cfg: SftConfig) -> Path:
     from linnet.train.early_stop import EarlyStop
     from linnet.train.objectives import next_token_objective
     from linnet.train.session import Best, Pace, already_done, set_up, training
-    from linnet.train.tuning import begin_adapting, begin_tuning, read_talks
+    from linnet.train.tuning import begin_adapting, begin_tuning, read_talks, warn_of_still_head
 
     precision = set_up(cfg)
     Run.check(cfg.out, cfg, "sft", cfg.resume)
     if already_done(cfg, "sft"):
         return cfg.out
-    chats(cfg.parent)  # refuses a model that was taught another format
+    chatted = chats(cfg.parent)  # refuses a model that was taught another format
     model, tokenizer = load_model(cfg.parent)
     begin_adapting(cfg, model, tokenizer)
+    if not chatted:
+        warn_of_still_head(model, cfg.adapt.method)
     context = model.config.context_length
     talks = read_talks(cfg.data, cfg.held_out, tokenizer, cfg.batch_size, context, cfg.seed)
     state = begin_tuning(cfg, model, talks.train, precision)

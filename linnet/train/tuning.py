@@ -105,6 +105,16 @@ def begin_adapting(cfg: Asks, model: N, tokenizer: Tokenizer | None = None, whol
     return model
 
 
+def warn_of_still_head(model: Decoder, method: str) -> None:
+    """Warn where a model that never ended a reply is to learn it while its head, which would say so, stands still."""
+    if not any(part.requires_grad for part in model.head.parameters()):
+        logger.warning(
+            "the base was never taught to chat, and with --adapt.method %s its head stands still: it will hardly learn "
+            "where a reply ends; add head to --adapt.targets of lora, or begin from a model that chats",
+            method,
+        )
+
+
 def begin_tuning(cfg: TrainingConfig, model: N, batches: Batches, precision: Precision) -> TrainState[N]:
     """Return a network on its device, with optimizer and batches, as they are before the first step.
 

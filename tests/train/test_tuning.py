@@ -15,7 +15,7 @@ from linnet.train.config import SftConfig
 from linnet.train.objectives import next_token
 from linnet.train.precision import Precision
 from linnet.train.session import OneBatch
-from linnet.train.tuning import begin_tuning, read_talks
+from linnet.train.tuning import begin_adapting, begin_tuning, read_talks, warn_of_still_head
 
 FP32 = Precision(torch.float32, torch.device("cpu"))
 
@@ -91,3 +91,16 @@ def test_it_begins_from_the_given_weights(rows, tokenizer, tmp_path):
     assert state.batches is talks.train
     assert isinstance(begin_tuning(cfg.but(overfit_one_batch=True), model, talks.train, FP32).batches, OneBatch)
     assert int(next_token(model, state.batches.next()).count) > 0
+
+
+@pytest.mark.parametrize(("method", "targets", "still"), [
+    ("lora", "attention", True), ("lora", "attention,head", False), ("prompt", "", True), ("head", "", False),
+    ("full", "", False),
+])  # fmt: skip
+def test_a_head_that_stands_still_is_told(method, targets, still, tokenizer, tmp_path, caplog):
+    model = Decoder(ModelConfig(vocab_size=tokenizer.vocab_size, num_layers=1, hidden_size=16, num_heads=2))
+    adapt = {"method": method, "targets": targets or "attention"}
+    begin_adapting(SftConfig(parent=tmp_path, adapt=adapt), model, tokenizer)
+    with caplog.at_level("WARNING", logger="linnet"):
+        warn_of_still_head(model, method)
+    assert ("its head stands still" in caplog.text) == still
