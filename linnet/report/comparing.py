@@ -120,8 +120,17 @@ def cost_table(table: Numbers) -> Table:
         *("method", "learns", "peak memory", *(("predicted",) if foretold else ()), "time"),
         *(f"steps x rows{' x summed' if summed else ''}", "rates", "bits per byte", "forgotten"),
     )
-    note = before + " ".join(table["protocol"][2:])
+    note = before + " ".join([*table["protocol"][2:], *at_the_edge(tuned)])
     return Table("Costs and forgetting", columns, body, note, frozenset(range(1, len(columns))))
+
+
+def at_the_edge(tuned: Sequence[Numbers]) -> list[str]:
+    """Return a sentence on the methods whose best rate is the least or greatest that was tried."""
+    tried = [(row, [float(factor) for factor in row.get("tried_rates", {})]) for row in tuned]
+    found = [
+        f"{row['name']} (x {row['rate']:g})" for row, all_ in tried if all_ and row["rate"] in (min(all_), max(all_))
+    ]
+    return [f"At the edge of the rates tried, so that others may do better: {', '.join(found)}."] if found else []
 
 
 def charts(table: Numbers) -> list[Chart]:

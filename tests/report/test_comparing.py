@@ -2,6 +2,7 @@
 
 from linnet.report.bars import bars
 from linnet.report.comparing import (
+    at_the_edge,
     bars_of,
     charts,
     cost_table,
@@ -107,6 +108,13 @@ def test_costs_have_no_column_that_says_nothing():
     assert costs.rows[0][4:6] == ("40 x 8", "x 0.3")
     foretold = [{**one, "predicted_peak_bytes": 2**20} if one["kind"] == "tuned" else one for one in rows]
     assert cost_table({**TABLE, "rows": foretold}).columns[3] == "predicted"
+
+
+def test_a_rate_at_the_edge_of_those_tried_is_told():
+    rows = [{**TABLE["rows"][3], "tried_rates": {"0.1": 2.0, "0.3": 1.0, "1": 3.0}}]
+    assert at_the_edge(rows) == []
+    assert "full (x 1)" in at_the_edge([{**rows[0], "rate": 1.0}])[0]
+    assert "full (x 0.1)" in cost_table({**TABLE, "rows": [{**rows[0], "rate": 0.1}]}).note
 
 
 def test_trivial_means_are_explained_and_held_against_the_methods_alone():
