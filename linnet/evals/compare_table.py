@@ -56,8 +56,14 @@ def table_rows(entries: Sequence[Entry], metric: str, reference: str) -> list[di
 
 
 def interval(scores: np.ndarray, metric: str) -> tuple[float, float]:
-    """Return the 95% interval of the mean of [seeds, rows]: over both, of one seed over rows alone."""
-    return interval_over_seeds(scores) if len(scores) > 1 else Measure.mean(metric, scores[0]).interval()
+    """Return the 95% interval of the mean of [seeds, rows]: over both, of one seed over rows alone.
+
+    Of few seeds that differ much it may reach past what a score can be, 0 to 1, and ends there.
+    """
+    if len(scores) == 1:
+        return Measure.mean(metric, scores[0]).interval()
+    low, high = interval_over_seeds(scores)
+    return (max(low, 0.0), min(high, 1.0)) if scores.min() >= 0 and scores.max() <= 1 else (low, high)
 
 
 def against(entry: Entry, other: Entry | None) -> dict[str, Any] | None:

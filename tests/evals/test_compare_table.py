@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from linnet.evals.compare_table import Entry, flat, forgetting, short, table_rows
+from linnet.evals.compare_table import Entry, flat, forgetting, interval, short, table_rows
 from linnet.metrics import compare_over_seeds, interval_over_seeds, wilson_interval
 
 DRAW = np.random.default_rng(0)
@@ -76,3 +76,11 @@ def test_rows_for_csv_and_for_a_screen():
     shown = short(row, "full")
     assert (shown["learns"], shown["MiB"], shown["seconds"], shown["against full"]) == ("4,608", 3, 1.3, "worse")
     assert short(rows()["majority"], "full")["learns"] is None
+
+
+def test_an_interval_ends_where_scores_end():
+    wide = np.array([[0.1, 0.2, 0.1], [0.9, 0.8, 1.0]])
+    assert interval(wide, "ROUGE-L") == (0.0, 1.0)
+    low, high = interval(100 * wide, "BLEU")
+    assert low < 0
+    assert high > 100
