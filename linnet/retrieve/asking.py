@@ -8,7 +8,7 @@ from linnet.core.errors import BadInput
 from linnet.retrieve.chunks import sentences
 from linnet.retrieve.config import By, Form
 from linnet.retrieve.index import Found, Index
-from linnet.retrieve.words import terms
+from linnet.retrieve.words import asked_for, terms
 
 NOT_THERE = "That is not in the documents."
 INSTRUCTION = (
@@ -101,7 +101,7 @@ def best_sentence(question: str, source: Found, index: Index) -> str:
 
     A sentence speaks of "she" where the one before says the name, so it is judged together with that one.
     """
-    asked, spans = terms(question), sentences(source.text)
+    asked, spans = asked_for(terms(question)), sentences(source.text)
     texts = [source.text[start:end] for start, end in spans]
     if not texts:
         return source.text

@@ -21,7 +21,7 @@ from linnet.retrieve.config import WEAK_BELOW, By, ChunkConfig
 from linnet.retrieve.dense import Embedder
 from linnet.retrieve.fusion import fused
 from linnet.retrieve.nearest import Engine, Nearest, engine_of, nearest
-from linnet.retrieve.words import terms
+from linnet.retrieve.words import asked_for, terms
 from linnet.text.tokenizer import Tokenizer
 
 Load = Callable[[Path], tuple[Network, Tokenizer]]  # linnet.artifacts.load_network
@@ -40,7 +40,7 @@ class Found:
     score: float  # of the ranking that was asked for; comparable within one search only
     words: float  # BM25
     meaning: float | None  # cosine; None without an encoder
-    coverage: float  # which share of the question's words, by rarity, stands in it
+    coverage: float  # which share of what the question is about, by its words' rarity, stands in it
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class Index:
         entry, text, meaning = self.entries[document], self.text_of(number), None
         if vector is not None and self.vectors is not None:
             meaning = float(self.vectors[number].astype(np.float64) @ vector.astype(np.float64))
-        coverage = self.words.coverage(asked, terms(f"{entry.title}\n{text}"))
+        coverage = self.words.coverage(asked_for(asked), terms(f"{entry.title}\n{text}"))
         return Found(entry.name, entry.title, start, end, text, score, words, meaning, coverage)
 
     def _near(self, vector: np.ndarray, depth: int) -> list[tuple[int, float]]:

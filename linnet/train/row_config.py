@@ -143,3 +143,36 @@ class FinetuneConfig(TuningConfig):
     """Fill rows with whole documents that do not see each other, instead of windows of one long text."""
     out: Path = Path("runs/finetune")
     """Run folder."""
+
+
+class EmbedConfig(TrainingConfig):
+    """Choices of `linnet embed`."""
+
+    parent: Annotated[Path | None, Positional()] = None
+    """Run folder of a decoder or an encoder to go on from; without one a new network is made."""
+    adapt: AdaptConfig = AdaptConfig()
+    """What of a given network learns."""
+    data: str = "world/questions:20000"
+    """Questions with the passages that answer them: of the small world, or rows with the columns question, context."""
+    split: str = "train"
+    """Split of a data set to learn from."""
+    questions: int = Field(default=100_000, ge=4)
+    """Most questions to learn from."""
+    held_out: float = Field(default=0.05, gt=0, le=0.5)
+    """Share of the passages kept out of training, to measure on; of the small world it is its validation split."""
+    tokenizer: str = "bpe"
+    """A tokenizer's folder or file, or `bpe` or `characters` to train one on the texts; a parent has its own."""
+    vocab_size: int = Field(default=2048, ge=261, le=2**20)
+    """Most ids of a tokenizer trained with `bpe`."""
+    model: ModelConfig = BOTH_WAYS.but(num_layers=2, tie_embeddings=True)
+    """Architecture of a new network; vocab_size is taken from the tokenizer."""
+    temperature: float = Field(default=0.05, gt=0, le=10)
+    """Divides the cosines: the smaller, the more only the nearest wrong passages matter."""
+    schedule: ScheduleConfig = ScheduleConfig(kind="linear", warmup=20, final=0.0)
+    """How the learning rate rises and falls."""
+    steps: int = Field(default=300, ge=1)
+    """Optimizer steps."""
+    batch_size: int = Field(default=64, ge=2, le=65536)
+    """Questions in a batch: so many passages each is told from."""
+    out: Path = Path("runs/embed")
+    """Run folder."""

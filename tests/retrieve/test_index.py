@@ -71,7 +71,9 @@ def test_weak_evidence(index):
     assert replace(index, weak_below=1.1).is_weak(index.search("a linnet sings in the hedge"))
 
 
-@pytest.mark.parametrize(("engine", "package"), [("faiss", "faiss"), ("qdrant", "qdrant_client")])
+@pytest.mark.parametrize(
+    ("engine", "package"), [("faiss", "faiss"), pytest.param("qdrant", "qdrant_client", marks=pytest.mark.slow)]
+)
 def test_every_engine_gives_the_same_ranking(engine, package, index):
     pytest.importorskip(package)
     other = replace(index, engine=engine)

@@ -21,7 +21,9 @@ def test_the_nearest_by_hand_of_equal_ones_the_earlier():
     assert [cosine for _, cosine in found] == pytest.approx([1, 1, 2**-0.5])
 
 
-@pytest.mark.parametrize(("engine", "package"), [("faiss", "faiss"), ("qdrant", "qdrant_client")])
+@pytest.mark.parametrize(
+    ("engine", "package"), [("faiss", "faiss"), pytest.param("qdrant", "qdrant_client", marks=pytest.mark.slow)]
+)
 def test_an_engine_ranks_as_counting_out_does(engine, package):
     pytest.importorskip(package)
     draw = np.random.default_rng(0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from linnet.retrieve.words import MOST_LETTERS, terms
+from linnet.retrieve.words import MOST_LETTERS, asked_for, terms
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,8 @@ def test_the_words_of_a_text(text, words):
 
 def test_a_run_of_letters_without_end_is_cut():
     assert terms("x" * 1000) == ["x" * MOST_LETTERS]
+
+
+def test_what_a_question_is_about():
+    assert asked_for(terms("What does the linnet in the hedge eat?")) == ["linnet", "hedge", "eat"]
+    assert asked_for(["what", "is", "that"]) == ["what", "is", "that"]

@@ -1,0 +1,211 @@
+"""How well an index finds: recall and reciprocal rank of each way to search, and what tells that nothing is there.
+
+Q questions, each with the passage that answers it (the columns of SQuAD: question, context, answers).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from linnet.core.errors import BadInput
+from linnet.data import sources, world
+from linnet.metrics import auroc, bootstrap_interval, compare_paired, wilson_interval
+from linnet.retrieve.asking import Answer
+from linnet.retrieve.config import By
+from linnet.retrieve.index import Found, Index
+
+DEPTH = 10  # places that are looked at
+RECALLS = (1, 5, 10)
+WORLD_TRIED = 10_000  # questions of the small world that are looked through
+MEASURES = (*(f"recall@{k}" for k in RECALLS), f"mrr@{DEPTH}")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question, its answers, and where the passage stands that it is about: (document, start, end), all of them."""
+
+    text: str
+    answers: tuple[str, ...]
+    places: frozenset[tuple[str, int, int]]
+
+    def is_answered_by(self, found: Found) -> bool:
+        """Say whether a chunk is of the passage: it overlaps it."""
+        return any(
+            found.document == name and found.start < end and start < found.end for name, start, end in self.places
+        )
+
+
+def questions_of(index: Index, rows: Iterable[dict[str, Any]], most: int | None = None) -> list[Question]:
+    """Return the questions whose context stands in a document of the index, the first `most`.
+
+    Raises BadInput for rows without the columns question and context, and when no context is in the index.
+    """
+    where: dict[str, frozenset[tuple[str, int, int]]] = {}
+    found: list[Question] = []
+    number = 0
+    for number, row in enumerate(rows, start=1):
+        question, context = row.get("question"), row.get("context")
+        if not isinstance(question, str) or not isinstance(context, str):
+            raise BadInput(f"row {number:,}: questions to measure with have the columns question and context, as SQuAD")
+        if context not in where:
+            where[context] = frozenset(_places(index, context.strip()))
+        answers = row.get("answers")
+        texts = answers.get("text") if isinstance(answers, dict) else None
+        if where[context]:
+            given = tuple(one for one in texts if isinstance(one, str)) if isinstance(texts, list) else ()
+            found.append(Question(question, given, where[context]))
+        if most is not None and len(found) >= most:
+            break
+    if not found:
+        raise BadInput(f"none of the {number:,} questions is about a document of this index: no context stands in one")
+    return found
+
+
+def rows_of(source: str, index: Index) -> Iterator[dict[str, Any]]:
+    """Yield rows of questions: of a file or folder with SQuAD's columns, or `world[:COUNT[:SEED]]`.
+
+    The small world's are those about its documents that the index holds.
+    """
+    if not sources.is_world(source):
+        path = Path(source).expanduser()
+        yield from sources.rows(source, "train" if path.is_file() else "validation")
+        return
+    _, count, seed = sources.world_options(source)
+    held = {entry.text for entry in index.entries}
+    rows = islice(world.rows("questions", "test", seed), WORLD_TRIED)
+    yield from islice((row for row in rows if row["context"] in held), count)
+
+
+def _places(index: Index, context: str) -> Iterable[tuple[str, int, int]]:
+    if not context:
+        return
+    for entry in index.entries:
+        start = entry.text.find(context)
+        if start >= 0:
+            yield entry.name, start, start + len(context)
+
+
+def ranks(index: Index, questions: Sequence[Question], by: By) -> np.ndarray:
+    """Return the rank [Q] from 1 of the first chunk that answers each question, 0 where none is among the first."""
+    found = np.zeros(len(questions), dtype=np.int64)
+    for place, question in enumerate(questions):
+        hits = (one for one, chunk in enumerate(index.search(question.text, DEPTH, by), start=1)
+                if question.is_answered_by(chunk))  # fmt: skip
+        found[place] = next(hits, 0)
+    return found
+
+
+def measure_of(name: str, found: np.ndarray) -> np.ndarray:
+    """Return a measure of each question [Q] from its rank: whether it is within k, or 1 / rank (0 beyond)."""
+    if name.startswith("mrr"):
+        return np.where(found > 0, 1 / np.maximum(found, 1), 0.0)
+    return ((found > 0) & (found <= int(name.partition("@")[2]))).astype(np.float64)
+
+
+def by_passage(questions: Sequence[Question], values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sum of a measure over the questions of each passage, and how many these are.
+
+    Questions on one passage are found or lost together: what is drawn anew for an interval is passages.
+    """
+    groups: dict[frozenset[tuple[str, int, int]], int] = {}
+    numbers = np.array([groups.setdefault(question.places, len(groups)) for question in questions])
+    return np.bincount(numbers, values), np.bincount(numbers).astype(np.float64)
+
+
+def compare_ways(index: Index, questions: Sequence[Question]) -> dict[str, Any]:
+    """Return each measure of each way to search with its interval, and each way beside the search by words."""
+    ways: tuple[By, ...] = ("words",) if index.embedder is None else ("words", "meaning", "fused")
+    found = {by: ranks(index, questions, by) for by in ways}
+    table: dict[str, Any] = {}
+    for by in ways:
+        row: dict[str, Any] = {}
+        for name in MEASURES:
+            sums, counts = by_passage(questions, measure_of(name, found[by]))
+            row[name] = float(sums.sum() / counts.sum())
+            row[f"{name} interval"] = list(bootstrap_interval(sums, counts))
+            if by != "words":
+                others, _ = by_passage(questions, measure_of(name, found["words"]))
+                verdict = compare_paired(sums, others, counts, higher_is_better=True)
+                row[f"{name} beside words"] = f"{verdict.difference:+.3f} ({verdict.verdict})"
+        table[by] = row
+    return table
+
+
+def evidence(index: Index, questions: Sequence[Question], by: By = "fused") -> tuple[np.ndarray, np.ndarray]:
+    """Return the best coverage [Q] of each question by chunks of its own passage's index, and with these left out.
+
+    The second is what a question finds whose answer is not in the documents: the same question to the same documents
+    but for the passages that answer it.
+    """
+    inside, outside = np.zeros(len(questions)), np.zeros(len(questions))
+    for place, question in enumerate(questions):
+        found = index.search(question.text, 2 * DEPTH, by)
+        inside[place] = max((one.coverage for one in found[:DEPTH]), default=0.0)
+        rest = [one for one in found if not question.is_answered_by(one)][:DEPTH]
+        outside[place] = max((one.coverage for one in rest), default=0.0)
+    return inside, outside
+
+
+def threshold_of(inside: np.ndarray, outside: np.ndarray) -> float:
+    """Return the coverage below which least is lost of both: it has the highest share of right verdicts (Youden 1950).
+
+    Halfway between two values that were seen; of several the lowest, since a search that says too often "not there" is
+    of no use.
+    """
+    seen = np.unique(np.concatenate([inside, outside]))
+    cuts = np.concatenate([[0.0], (seen[1:] + seen[:-1]) / 2])
+    right = [float((inside >= cut).mean() + (outside < cut).mean()) for cut in cuts]
+    return float(cuts[int(np.argmax(right))])
+
+
+def calibrate(
+    index: Index, questions: Sequence[Question], by: By = "fused"
+) -> tuple[Index, list[Question], dict[str, Any]]:
+    """Return the index with the threshold that half of the passages give, the other questions, and how right it is.
+
+    Raises BadInput for questions on one passage only.
+    """
+    inside, outside = evidence(index, questions, by)
+    order = {places: number for number, places in enumerate(dict.fromkeys(one.places for one in questions))}
+    learn = np.array([order[one.places] % 2 == 0 for one in questions])
+    if learn.all():
+        raise BadInput("questions on one passage only: a threshold is found on half of the passages, tried on the rest")
+    cut = threshold_of(inside[learn], outside[learn])
+    there, absent = inside[~learn] >= cut, outside[~learn] < cut
+    labels = np.concatenate([np.ones(there.size), np.zeros(absent.size)])
+    numbers = {
+        "weak_below": cut,
+        "auroc": auroc(labels, np.concatenate([inside[~learn], outside[~learn]])),
+        "answered when there": float(there.mean()),
+        "answered when there interval": list(wilson_interval(int(there.sum()), there.size)),
+        "refused when not there": float(absent.mean()),
+        "refused when not there interval": list(wilson_interval(int(absent.sum()), absent.size)),
+        "questions to find it": int(learn.sum()),
+        "questions to try it": int((~learn).sum()),
+    }
+    rest = [question for question, learned in zip(questions, learn, strict=True) if not learned]
+    return replace(index, weak_below=cut), rest, numbers
+
+
+def right_sources(
+    questions: Sequence[Question], answer: Callable[[str], Answer], right: Callable[[str, str], bool]
+) -> dict[str, Any]:
+    """Return how often the source that an answer names first is of the question's passage, and how often it is right.
+
+    `right` says whether a reply is a given answer.
+    """
+    sources, rights = np.zeros(len(questions)), np.zeros(len(questions))
+    for place, question in enumerate(questions):
+        given = answer(question.text)
+        sources[place] = bool(given.cited) and question.is_answered_by(given.sources[given.cited[0] - 1])
+        rights[place] = any(right(one, given.text) for one in question.answers)
+    found: dict[str, Any] = {"questions": len(questions)}
+    for name, values in (("right source", sources), ("right answer", rights)):
+        sums, counts = by_passage(questions, values)
+        found[name] = float(values.mean())
+        found[f"{name} interval"] = list(bootstrap_interval(sums, counts))
+    return found

@@ -1,0 +1,121 @@
+"""Recall and reciprocal rank by hand, intervals over passages, the threshold of weak evidence, the right source."""
+
+import json
+
+import numpy as np
+import pytest
+
+from linnet.core.errors import BadInput
+from linnet.evals import retrieval
+from linnet.evals.retrieval import Question
+from linnet.retrieve.asking import NOT_THERE, Answer
+from linnet.retrieve.config import ChunkConfig
+from linnet.retrieve.making import make
+from tests.retrieve.networks import TEXTS, sources
+
+ROWS = [
+    {"question": "What do cats hunt?", "context": TEXTS["cats"], "answers": {"text": ["mice"]}},
+    {"question": "When do cats hunt?", "context": TEXTS["cats"], "answers": {"text": ["at night"]}},
+    {"question": "What does the linnet eat?", "context": TEXTS["birds"], "answers": {"text": ["seeds of flax"]}},
+    {"question": "Who barks at the postman?", "context": TEXTS["dogs"]},
+]
+
+
+@pytest.fixture(scope="module")
+def index():
+    return make(sources(), ChunkConfig(tokens=12, overlap=0), None)
+
+
+@pytest.fixture(scope="module")
+def questions(index):
+    return retrieval.questions_of(index, ROWS)
+
+
+def test_a_question_knows_where_its_passage_stands(index, questions):
+    assert [len(one.places) for one in questions] == [1] * 4
+    assert questions[2].answers == ("seeds of flax",)
+    assert questions[3].answers == ()
+    found = index.search("a linnet sings", 1)[0]
+    assert questions[2].is_answered_by(found)
+    assert not questions[0].is_answered_by(found)
+    assert len(retrieval.questions_of(index, ROWS, 2)) == 2
+    with pytest.raises(BadInput, match="none of the 1 questions"):
+        retrieval.questions_of(index, [{"question": "a", "context": "elsewhere"}])
+    with pytest.raises(BadInput, match="columns question and context"):
+        retrieval.questions_of(index, [{"question": "a"}])
+
+
+def test_measures_by_hand():
+    ranks = np.array([1, 3, 0, 10])
+    assert retrieval.measure_of("recall@1", ranks).tolist() == [1, 0, 0, 0]
+    assert retrieval.measure_of("recall@5", ranks).tolist() == [1, 1, 0, 0]
+    assert retrieval.measure_of("recall@10", ranks).tolist() == [1, 1, 0, 1]
+    assert retrieval.measure_of("mrr@10", ranks) == pytest.approx([1, 1 / 3, 0, 0.1])
+
+
+def test_ranks_are_those_of_the_search(index, questions):
+    for one, rank in zip(questions, retrieval.ranks(index, questions, "words"), strict=True):
+        found = index.search(one.text, 10, "words")
+        assert one.is_answered_by(found[rank - 1])
+        assert not any(map(one.is_answered_by, found[: rank - 1]))
+
+
+def test_questions_on_one_passage_are_drawn_together(questions):
+    sums, counts = retrieval.by_passage(questions, np.array([1.0, 0.0, 1.0, 1.0]))
+    assert (sums.tolist(), counts.tolist()) == ([1, 1, 1], [2, 1, 1])
+
+
+def test_the_table_of_ways(index, questions):
+    table = retrieval.compare_ways(index, questions)
+    assert list(table) == ["words"]
+    row = table["words"]
+    low, high = row["recall@5 interval"]
+    assert 0 <= low <= row["recall@5"] <= high <= 1
+    assert row["recall@1"] <= row["recall@5"] <= row["recall@10"]
+
+
+def test_the_threshold_by_hand():
+    cut = retrieval.threshold_of(np.array([0.4, 0.8, 0.9]), np.array([0.1, 0.2, 0.5]))
+    assert 0.2 < cut < 0.4  # 3 of 3 and 2 of 3; at 0.65 it would be 2 of 3 and 3 of 3: of both, the lower
+    assert retrieval.threshold_of(np.array([0.5]), np.array([0.5])) == 0.0
+
+
+def test_evidence_is_less_without_the_passage(index, questions):
+    inside, outside = retrieval.evidence(index, questions)
+    assert (inside >= outside).all()
+    assert inside.mean() > outside.mean() + 0.1
+    better, rest, numbers = retrieval.calibrate(index, questions)
+    assert [one.text for one in rest] == ["What does the linnet eat?"]  # the second of three passages
+    assert better.weak_below == numbers["weak_below"]
+    assert numbers["questions to find it"] + numbers["questions to try it"] == 4
+    with pytest.raises(BadInput, match="one passage only"):
+        retrieval.calibrate(index, questions[:2])
+
+
+def test_the_right_source_is_that_of_the_passage(index, questions):
+    def answer(question):
+        found = index.search("cats hunt mice at night", 2)
+        return Answer("Mice", tuple(found), (1,)) if "What" in question else Answer(NOT_THERE, tuple(found), ())
+
+    numbers = retrieval.right_sources(questions[:3], answer, lambda one, said: one == said.lower())
+    assert numbers["right source"] == pytest.approx(1 / 3)
+    assert numbers["right answer"] == pytest.approx(1 / 3)
+
+
+def test_rows_of_a_file_and_of_the_small_world(tmp_path):
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    made = make(sources(), ChunkConfig(), None)
+    assert list(retrieval.rows_of(str(tmp_path / "rows.jsonl"), made)) == ROWS
+    assert isinstance(retrieval.questions_of(made, ROWS)[0], Question)
+
+
+@pytest.mark.slow
+def test_on_the_small_world_an_answer_names_the_right_source():
+    from linnet.retrieve.asking import answer
+    from linnet.retrieve.documents import documents
+
+    index = make(documents(["world/documents:40"]), ChunkConfig(), None)
+    questions = retrieval.questions_of(index, retrieval.rows_of("world:200", index))
+    assert len(questions) == 200
+    numbers = retrieval.right_sources(questions, lambda text: answer(index, text), lambda one, said: one in said)
+    assert numbers["right source interval"][0] > 0.9, numbers
