@@ -41,7 +41,7 @@ NEW = {
     "n-grams": "pretrain --batch-size 16 --model.ngram-buckets 65536",
     "experts": "pretrain --batch-size 8 --model.num-experts 4",
     "packed": "pretrain --batch-size 16 --packing",
-    "Llama's shape": "pretrain --batch-size 16 --model.activation swiglu --model.num-kv-heads 1 --model.qk-norm false",
+    "Llama's shape": "pretrain --batch-size 16 --model.activation swiglu --model.num-kv-heads 1 --model.no-qk-norm",
     "mlm": "mlm --batch-size 16",
     "seq2seq": "seq2seq --data sorting:2000 --batch-size 128",
     "classify": "classify --texts 1000 --batch-size 32",

@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ TEMPORARY = ".tmp"  # `.NAME.RANDOM.tmp`, beside the target so that the rename s
 JSON_MAX_BYTES = 64 * 2**20
 
 
-def write_atomic(path: str | Path, data: bytes | str) -> None:
+def write_atomic(path: str | Path, data: bytes | str | Sequence[bytes | memoryview]) -> None:
     """Write a file that readers see either not at all, or old, or new: temporary file, fsync, rename, fsync.
+
+    The data may come in pieces, so that large ones need not be copied into one.
 
     Raises BadInput when the disk is full; nothing half-written stays then.
     """
@@ -32,7 +34,8 @@ def write_atomic(path: str | Path, data: bytes | str) -> None:
         try:
             with open(temporary, "xb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX)  # let go by the kernel when we are killed: then it is stale
-                file.write(data.encode() if isinstance(data, str) else data)
+                pieces = [data.encode()] if isinstance(data, str) else [data] if isinstance(data, bytes) else data
+                file.writelines(pieces)
                 file.flush()
                 os.fsync(file.fileno())
                 os.rename(temporary, path)

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from linnet.adapt.surgery import counts
@@ -95,10 +96,12 @@ def look(cfg: TrainingConfig, recipe: str, began: float, prove: Prove) -> Probe:
 def _times(beginning: Beginning, sizes: list[int], cfg: TrainingConfig, prove: Prove) -> Times:
     """Make the steps, then all else that a run does, and measure the process after it.
 
-    One row first: what a step takes whatever its size. Then the largest batch, while nothing larger or smaller has left
-    holes in memory that a run would not have.
+    Reading comes first where a run begins with it, which leaves holes in memory. One row next: what a step takes
+    whatever its size. Then the largest batch, while nothing larger or smaller has left holes that a run would not have.
     """
     state, batches, largest = beginning.state, min(cfg.accumulate, 2), sizes[-1]
+    if beginning.measuring.before:
+        _read(beginning, largest)
     order = dict.fromkeys((sizes[0], largest, *sizes))
     steps = {size: _timed(beginning, size, batches, cfg.clip) for size in order}
     alone = steps[largest][0] if batches == 1 else _timed(beginning, largest, 1, cfg.clip)[0]
@@ -137,7 +140,11 @@ def free(device: torch.device) -> int:
 def sizes_of(beginning: Beginning, most: int) -> list[int]:
     """Return the numbers of rows to look at, ascending: one, the batch or what of it is light enough, and its half."""
     state = beginning.state
-    work = 3 * sum(p.numel() for p in state.model.parameters() if p.ndim > 1) * places_in(beginning.rows(1))
+    modules = list(state.model.modules())
+    tables = {module.weight for module in modules if isinstance(module, nn.Embedding)}
+    tables -= {module.weight for module in modules if isinstance(module, nn.Linear)}  # what is only looked up
+    factors = sum(p.numel() for p in state.model.parameters() if p.ndim > 1 and p not in tables)
+    work = 3 * factors * places_in(beginning.rows(1))
     room = free(state.device) // (2 * CAUTION * max(1, kept(beginning, 2) - kept(beginning, 1)))
     largest = max(1, min(most, max(2, int(WORK / max(1, work))), room))
     return sorted({1, (largest + 1) // 2, largest})

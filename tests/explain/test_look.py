@@ -89,6 +89,16 @@ def test_the_whole_batch_is_looked_at_where_it_is_light_and_less_where_it_is_not
     assert look.sizes_of(begun, 8) == [1]
 
 
+def test_tables_that_are_only_looked_up_do_not_make_rows_heavy(monkeypatch):
+    plain, tables = beginning(), beginning(ngram_buckets=65536)
+    modules = [module for module in plain.state.model.modules() if isinstance(module, torch.nn.Linear)]
+    row = 3 * 64 * sum(module.weight.numel() for module in modules)
+    monkeypatch.setattr(look, "WORK", 5.5 * row)
+    assert [look.sizes_of(begun, 8)[-1] for begun in (plain, tables)] == [5, 5]
+    tied = beginning(tie_embeddings=True)
+    assert look.sizes_of(tied, 8)[-1] == 5
+
+
 def test_more_rows_keep_more():
     begun = beginning()
     one, two, three = (look.kept(begun, rows) for rows in (1, 2, 3))
