@@ -82,7 +82,7 @@ def test_ask_and_read_the_tokens(show):
     ask(page, "hello")
     assert whole(page) == REPLY
     assert page.locator(".bubble").text_content() == "hello"
-    page.click("text=Tokens")
+    page.click(".tool:text-is('Tokens')")
     tokens = page.locator(".token").all_text_contents()
     assert tokens[0] == "caf"
     page.locator(".token").first.hover()
@@ -94,7 +94,7 @@ def test_ask_and_read_the_tokens(show):
     page.keyboard.press("ArrowRight")
     assert page.locator(".token[aria-selected=true]").count() == 1
     assert page.locator(".token").nth(1).get_attribute("aria-selected") == "true"
-    page.click("text=Tokens")
+    page.click(".tool:text-is('Tokens')")
     assert page.locator(".reply .text").is_visible()
     assert complaints == []
 
@@ -130,13 +130,13 @@ def test_stop_by_escape_and_by_the_button_then_regenerate_and_edit(show):
     assert page.locator(".turn").count() == 2
     page.select_option("#left", "polite")
     page.locator(".said").first.hover()
-    page.locator("text=Edit").first.click()
+    page.locator(".tool:text-is('Edit')").first.click()
     page.fill(".edit textarea", "other")
     page.keyboard.press("Enter")
     assert whole(page) == REPLY
     assert page.locator(".turn").count() == 1
     assert page.locator(".bubble").text_content() == "other"
-    page.click("text=Regenerate")
+    page.click(".tool:text-is('Regenerate')")
     assert whole(page) == REPLY
     assert page.locator(".reply").count() == 1
     assert complaints == []
@@ -162,7 +162,7 @@ def test_the_attention_of_a_layer_and_head(show):
     page, complaints = show()
     ask(page, "hello")
     whole(page)
-    page.click("text=Attention")
+    page.click(".tool:text-is('Attention')")
     page.wait_for_selector(".look")
     assert "".join(page.locator(".look").all_text_contents()).endswith("↵")
     assert "looks at" in page.locator("dialog .note").last.text_content()
@@ -203,9 +203,9 @@ def test_hostile_text_of_user_model_and_history_is_text(show):
     ask(page, HOSTILE)
     assert whole(page) == "<b>a"
     assert page.locator(".bubble").text_content() == HOSTILE
-    page.click("text=Tokens")
+    page.click(".tool:text-is('Tokens')")
     page.locator(".token").first.hover()
-    page.click("text=Attention")
+    page.click(".tool:text-is('Attention')")
     page.wait_for_selector(".look")
     page.keyboard.press("Escape")
     page.reload()
@@ -253,7 +253,7 @@ def test_the_page_is_whole_at_any_width_by_day_and_by_night(show, width, scheme)
     page.click("#compare")
     ask(page, "w" * 300 + " long words" * 30)
     page.wait_for_selector(".reply .tool, .ended")
-    page.locator("text=Tokens").last.click()
+    page.locator(".tool:text-is('Tokens')").last.click()
     assert sideways(page) <= 0
     assert (
         page.evaluate("document.querySelector('#talk').scrollWidth - document.querySelector('#talk').clientWidth") <= 0

@@ -3,7 +3,7 @@
 import { attention } from "./api.js";
 import { byId, clear, el, percent, shown } from "./dom.js";
 
-const CELL = 8; // pixels of the picture for a token, fewer where there are many
+const CELL = 12; // pixels of the picture for a token, fewer where there are many
 const MOST_SIDE = 640;
 
 // ask: {model, messages} or {model, text}; card: the model's entry of /v1/models.
@@ -35,8 +35,8 @@ export function openAttention(ask, card) {
       words.append(el("span", { class: "look", role: "option", id: `look-${place}`, "aria-selected": "false", "aria-label": shown(token) }, token.replaceAll("\n", "↵")));
       if (token.includes("\n")) words.append(el("br"));
     }
-    const last = view.found.tokens.length - 1;
-    choose(view.chosen < 0 ? last : Math.min(view.chosen, last));
+    const last = view.found.tokens.findLastIndex((token) => /\p{L}|\p{N}/u.test(token) && !token.startsWith("<|"));
+    choose(view.chosen < 0 ? Math.max(0, last) : view.chosen);
   }
 
   function choose(place) {

@@ -47,7 +47,7 @@ function cell(one, place) {
 
 function legend() {
   const steps = Array.from({ length: LEVELS + 1 }, (_, step) => el("span", { class: `swatch heat-${step}` }));
-  return el("p", { class: "legend", "aria-hidden": "true" }, "likely", ...steps, "surprising", el("span", { class: "swatch given" }), "calculator");
+  return el("p", { class: "legend", "aria-hidden": "true" }, "likely", ...steps, "surprising", el("span", { class: "legend-part" }, el("span", { class: "swatch given" }), "calculator"));
 }
 
 function tell(about, one) {
