@@ -1,6 +1,7 @@
 """Save and load a model folder: architecture, weights and tokenizer that belong together, as JSON and safetensors.
 
-A folder holds a whole network, or an adapter: what little learned, with the folder and the hash of what it goes on.
+A folder holds a whole network, a quantized copy of one, or an adapter: what little learned, with the folder and the
+hash of what it goes on.
 """
 
 import json
@@ -16,8 +17,12 @@ from torch import Tensor
 
 from linnet.adapt.config import AdaptConfig
 from linnet.adapt.heads import with_head
+from linnet.adapt.kernels import choose
 from linnet.adapt.peft_file import BODY, CONFIG, WEIGHTS, adapter_config, adapter_tensors, take_tensors
+from linnet.adapt.quant import is_copy
+from linnet.adapt.quantize import Header, read_header, rebuild, settle
 from linnet.adapt.surgery import adapt, fold, is_plain, set_dropout
+from linnet.core.console import logger
 from linnet.core.errors import BadInput
 from linnet.core.files import file_hash, json_text, read_json, write_atomic
 from linnet.model.config import ModelConfig
@@ -65,6 +70,43 @@ def save_tuned(
     write_atomic(folder / WEIGHTS, stable_bytes(adapter_tensors(model), metadata))
     write_atomic(folder / CONFIG, json_text(adapter_config(model, config, str(base))))
     write_atomic(folder / "model.json", json_text(model.config.model_dump(mode="json")))
+
+
+def save_quantized(
+    folder: Path, model: Decoder, tokenizer: Tokenizer, header: Header, source: Path, chat: bool = False
+) -> None:
+    """Write a quantized copy as `save_model` writes a whole network; the file says how each matrix is kept.
+
+    It needs nothing of `source`, the folder that it was made from; it says where that is, so that both can be compared.
+    """
+    if not is_copy(model):
+        raise ValueError("a network that is not quantized: save_model")
+    _begin_folder(folder, tokenizer, chat)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _own(model).items()}
+    metadata = {
+        "format": "pt",
+        "tokenizer": tokenizer.hash,
+        "quantized": header.model_dump_json(),
+        "source": os.path.relpath(source, folder),
+        "source_hash": file_hash(weights_file(source)),
+    }
+    write_atomic(folder / "model.safetensors", stable_bytes(tensors, metadata))
+    write_atomic(folder / "model.json", json_text(model.config.model_dump(mode="json")))
+
+
+def quantized_header(folder: Path) -> Header | None:
+    """Return how a model folder was quantized, None for one that holds whole weights or an adapter."""
+    path = folder / "model.safetensors"
+    said = _metadata(path).get("quantized") if path.is_file() else None
+    return None if said is None else read_header(said, path)
+
+
+def find_source(folder: Path) -> Path | None:
+    """Return the folder that a quantized copy was made from, None where it is gone or has other weights now."""
+    metadata = _metadata(folder / "model.safetensors")
+    source = folder / metadata.get("source", "")
+    same = weights_file(source).is_file() and file_hash(weights_file(source)) == metadata.get("source_hash")
+    return source if same else None
 
 
 def weights_file(folder: Path) -> Path:
@@ -141,7 +183,8 @@ def load_network(
 ) -> tuple[Network, Tokenizer]:
     """Read a model folder whatever its kind, and whatever its head is for; errors are as in `load_model`.
 
-    An adapter is folded into its base, but for that of a packed base, which stays packed, and virtual tokens.
+    An adapter is folded into its base, but for that of a packed base, which stays packed, and virtual tokens. A
+    quantized copy stays one: on a CPU it multiplies by the kernels that are quickest there.
     """
     folder = Path(folder)
     if weights_file(folder).name == WEIGHTS:
@@ -165,12 +208,24 @@ def load_network(
             model = build(config)
         except (TypeError, RuntimeError, OverflowError) as error:
             raise BadInput(f"{folder / 'model.json'}: no network can be built so ({error})") from None
+    header = quantized_header(folder)
+    if header is not None:
+        if not isinstance(model, Decoder):
+            raise BadInput(f"{path}: says that {kind_of(config)} is quantized; only language models are")
+        model = rebuild(model, header, path)
     check_weights(model, tensors, path)  # before memory is taken for what model.json claims
     # Into memory of their own, aligned as PyTorch does it: products of views of a file may differ in the last bit.
     tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     model.load_state_dict(tensors, strict=False, assign=True)  # a tied head has no tensor of its own
-    model.tie()
-    return model.to(device=device, dtype=dtype).eval(), tokenizer
+    if header is None or "head" not in header.packed:
+        model.tie()
+    settle(model)
+    model = model.to(device=device, dtype=dtype).eval()
+    if header is not None:
+        chosen = choose(model, dtype)
+        how = ", ".join(f"{kind} by {name}" for kind, name in chosen.items()) or "widened anew for each product"
+        logger.info("%s is quantized; products here: %s", folder, how)
+    return model, tokenizer
 
 
 def load_adapted(folder: Path) -> tuple[Network, Tokenizer, AdaptConfig]:
@@ -262,13 +317,18 @@ def check_weights(model: Network, tensors: dict[str, Tensor], where: Path) -> No
         if tensors[name].shape != parameter.shape:
             shapes = f"{list(tensors[name].shape)}, the architecture {list(parameter.shape)}"
             raise BadInput(f"{where}: {name} has shape {shapes}")
-        if not tensors[name].is_floating_point():
-            raise BadInput(f"{where}: {name} holds {tensors[name].dtype}, not floating-point numbers")
+        if parameter.is_floating_point():
+            if not tensors[name].is_floating_point():
+                raise BadInput(f"{where}: {name} holds {tensors[name].dtype}, not floating-point numbers")
+        elif tensors[name].dtype != parameter.dtype:
+            raise BadInput(f"{where}: {name} holds {tensors[name].dtype}, not codes of {parameter.dtype}")
 
 
 def _own(model: Network) -> dict[str, Tensor]:
     copies = model.copies()
-    return {name: tensor for name, tensor in model.state_dict().items() if name not in copies}
+    packed = tuple(name.removesuffix("weight") + "matrix." for name in copies)
+    own = model.state_dict().items()
+    return {name: tensor for name, tensor in own if name not in copies and not name.startswith(packed)}
 
 
 def _check_hash(folder: Path) -> None:

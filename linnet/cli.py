@@ -44,6 +44,7 @@ COMMANDS = {
     "export": "Write a model as a folder that transformers loads, proved equal to the run.",
     "compare": "Hold ways of tuning against each other: several methods and seeds, one honest table.",
     "merge": "Make one plain model of an adapter and its base.",
+    "quantize": "Make a smaller, quicker copy of a model: int8 or int4 weights, measured beside it.",
     "generate": "Let a model write: from a prompt, or in turns with you.",
     "chat": "Talk with a model that was taught to reply.",
     "serve": "Serve models over HTTP: OpenAI's API for any client, and a chat page for people.",

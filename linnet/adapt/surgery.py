@@ -10,7 +10,7 @@ from torch import nn
 from linnet.adapt.config import AdaptConfig
 from linnet.adapt.lora import Detour, Detoured, add_detours, all_detoured
 from linnet.adapt.prompt import KeysAndValues, VirtualTokens, add_prefix, first_ids
-from linnet.adapt.quant import PackedLinear
+from linnet.adapt.quant import PackedLinear, PackedTable, is_copy
 from linnet.adapt.targets import layers
 from linnet.core.errors import BadInput
 from linnet.model.decoder import Decoder
@@ -30,8 +30,10 @@ def adapt(
 
     What it had of adapters and packed weights becomes full weights first; virtual tokens stay, frozen. `whole` names
     modules that learn with all their weights besides, as far as they are there: a new head. `seed` draws what begins
-    at random. Raises BadInput for targets that are not there, and for what a method cannot do with this network.
+    at random. Raises BadInput for targets that are not there, for what a method cannot do with this network, and for
+    a quantized copy.
     """
+    refuse_copy(model, "training")
     model = fold(model)
     if config.method == "full":
         if isinstance(model, Decoder) and model.prefix is not None:
@@ -66,15 +68,35 @@ def pack(model: nn.Module, config: AdaptConfig) -> None:
 def fold(model: N) -> N:
     """Put plain layers in the place of detours and of packed ones, in full weights of their own; return the network."""
     for name, module in list(model.named_modules()):
-        if isinstance(module, Detoured | PackedLinear) and not name.endswith(".base"):
+        if isinstance(module, Detoured | PackedLinear | PackedTable) and not name.endswith(".base"):
             room, _, last = name.rpartition(".")
             plain = module.folded() if isinstance(module, Detoured) else module.unpacked()
-            setattr(model.get_submodule(room), last, plain.train(module.training))
+            _put(model.get_submodule(room), last, plain.train(module.training))
     return model
 
 
+def _put(room: nn.Module, name: str, module: nn.Module) -> None:
+    if isinstance(room, nn.ModuleDict):
+        room[name] = module
+    else:
+        setattr(room, name, module)
+
+
+def refuse_copy(model: nn.Module, purpose: str) -> None:
+    """Raise BadInput for a quantized copy, which cannot serve a purpose that wants whole weights."""
+    if is_copy(model):
+        raise BadInput(
+            f"{purpose} wants whole weights, and these are quantized: give the run that they were made from, or make "
+            "whole ones of them (linnet quantize RUN --undo)"
+        )
+
+
 def plain(model: N) -> N:
-    """Return the network as one of plain layers alone; raises BadInput for virtual tokens, which are no weights."""
+    """Return the network as one of plain layers alone.
+
+    Raises BadInput for virtual tokens, which are no weights, and for a quantized copy, which would not be what it was.
+    """
+    refuse_copy(model, "a plain model")
     if isinstance(model, Decoder) and model.prefix is not None:
         raise BadInput("virtual tokens are no weights and cannot be merged into any; choose lora to have a plain model")
     return fold(model)
@@ -82,7 +104,7 @@ def plain(model: N) -> N:
 
 def is_plain(model: nn.Module) -> bool:
     """Say whether there is nothing in a network that surgery put there."""
-    return not any(isinstance(module, (*ADDED, Detoured, PackedLinear)) for module in model.modules())
+    return not any(isinstance(module, (*ADDED, Detoured, PackedLinear, PackedTable)) for module in model.modules())
 
 
 def start_of(model: N) -> N:
@@ -122,7 +144,8 @@ def untied_head(model: nn.Module) -> str:
 
 def counts(model: nn.Module) -> dict[str, int]:
     """Return how many parameters learn and how many there are, a packed weight counted as one."""
-    packed = sum(m.in_features * m.out_features for m in model.modules() if isinstance(m, PackedLinear))
+    matrices = {id(m.matrix): m.matrix for m in model.modules() if isinstance(m, PackedLinear | PackedTable)}
+    packed = sum(matrix.rows * matrix.columns for matrix in matrices.values())
     total = sum(parameter.numel() for parameter in model.parameters()) + packed
     return {"trainable": sum(p.numel() for p in model.parameters() if p.requires_grad), "total": total}
 

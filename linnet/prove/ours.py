@@ -22,6 +22,7 @@ from linnet.prove.ours_adapter import load_as_trained, with_adapter
 from linnet.prove.ours_chat import Talking, chat_of
 from linnet.prove.ours_data import Data
 from linnet.prove.ours_preference import with_preference
+from linnet.prove.ours_quantized import with_quantized
 from linnet.prove.ours_training import training_of
 from linnet.prove.ours_verifier import judged_examples, judged_loss, judged_objective, judging_of
 from linnet.prove.parts import Experts, Logits, Rows, Text
@@ -46,9 +47,10 @@ def folder_subject(folder: Path, device: str = "auto") -> Subject:
         found = decoder_subject(model, str(folder), tokenizer, Talking(model, tokenizer), training, chat=True)
         prefers = plain_json(folder / "record.json").get("recipe") == "dpo"
         found = with_preference(found, model, tokenizer, config) if prefers else found
-        return with_adapter(found, folder)
+        return with_quantized(with_adapter(found, folder), folder, tokenizer)
     data = Data(model, tokenizer, packed=config.get("packing") is True, one_document=documents == 1)
-    return with_adapter(decoder_subject(model, str(folder), tokenizer, data, training), folder)
+    found = with_adapter(decoder_subject(model, str(folder), tokenizer, data, training), folder)
+    return with_quantized(found, folder, tokenizer)
 
 
 def decoder_subject(

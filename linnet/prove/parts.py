@@ -156,6 +156,10 @@ class Quantized:
     """The matrices as they were, where the subject's model no longer has them; by default they are its parameters."""
     step: float | None = None
     """The widest gap between two levels as a share of the largest weight; by default that of an even grid."""
+    bits_of: Mapping[str, int] = field(default_factory=dict)
+    """Bits of matrices that have others than `bits`, by name."""
+    calibrated: frozenset[str] = frozenset()
+    """Names of matrices whose weights were moved on purpose, to make up for the errors of others (GPTQ)."""
 
 
 @dataclass(frozen=True)

@@ -45,10 +45,10 @@ def quantized_is_smaller(subject: Subject, draw: torch.Generator) -> Finding:
     if copy is None or copy.bytes_before is None or copy.bytes_after is None:
         return not_applicable("no sizes of a quantized copy were given")
     named = _matrices(subject)
-    converted = [named[name] for name in copy.converted if name in named]
-    saved = sum(p.numel() * (p.element_size() - (copy.bits + EXTRA_BITS) / 8) for p in converted)
+    converted = {name: named[name] for name in copy.converted if name in named}
+    saved = sum(p.numel() * (p.element_size() - (_bits(copy, name) + EXTRA_BITS) / 8) for name, p in converted.items())
     most = copy.bytes_before - saved + HEADERS
-    evidence = f"{copy.bytes_after:,} bytes of {copy.bytes_before:,}; at {copy.bits} bits at most {most:,.0f}"
+    evidence = f"{copy.bytes_after:,} bytes of {copy.bytes_before:,}; at {_words(copy)} bits at most {most:,.0f}"
     return judged(copy.bytes_after <= most and copy.bytes_after < copy.bytes_before, evidence)
 
 
@@ -60,7 +60,8 @@ def rounding_within_a_step(subject: Subject, draw: torch.Generator) -> Finding:
 
     Measured: the largest error of each matrix against its largest weight / (2^(bits - 1) - 1), a step of the coarsest
     scale there can be (rounding takes half of one), or against the widest gap of an uneven grid; and which share of
-    the errors, by size, is towards zero more than away from it.
+    the errors, by size, is towards zero more than away from it. Weights that calibration has moved to make up for the
+    errors of others may be further away each: of those matrices it is the root of the mean square of the errors.
     """
     copy = subject.quantized
     if copy is None or not copy.converted:
@@ -70,21 +71,22 @@ def rounding_within_a_step(subject: Subject, draw: torch.Generator) -> Finding:
     for name, weights in copy.converted.items():
         if name not in named or named[name].shape != weights.shape:
             return broken(f"{name} has shape {list(weights.shape)} and is no such parameter of the model")
-        worst = max(worst, (name, _steps(named[name], weights, copy)), key=lambda pair: pair[1])
-        if copy.bits >= 3:  # with fewer, most weights are nearest to zero
+        worst = max(worst, (name, _steps(name, named[name], weights, copy)), key=lambda pair: pair[1])
+        if _bits(copy, name) >= 3:  # with fewer, most weights are nearest to zero
             bias = max(bias, (name, _towards_zero(named[name], weights)), key=lambda pair: pair[1])
     if not worst[1] <= 1:
-        return broken(f"{worst[0]} is off by up to {worst[1]:.2f} steps of {copy.bits} bits")
+        return broken(f"{worst[0]} is off by up to {worst[1]:.2f} steps of {_bits(copy, worst[0])} bits")
     if bias[1] > CUT_OFF:
         return broken(f"{100 * bias[1]:.0f}% of the errors in {bias[0]} are towards zero: cut off instead of rounded")
-    return held(f"{len(copy.converted)} matrices within {worst[1]:.2f} steps of {copy.bits} bits")
+    return held(f"{len(copy.converted)} matrices within {worst[1]:.2f} steps of {_words(copy)} bits")
 
 
 @torch.no_grad()
-def _steps(before: torch.Tensor, after: torch.Tensor, copy: Quantized) -> float:
-    share = 1 / (2 ** (copy.bits - 1) - 1) if copy.step is None else copy.step
+def _steps(name: str, before: torch.Tensor, after: torch.Tensor, copy: Quantized) -> float:
+    share = 1 / (2 ** (_bits(copy, name) - 1) - 1) if copy.step is None else copy.step
     step = float(before.abs().max()) * share
-    error = float((after.to(before.device).double() - before.double()).abs().max())
+    off = after.to(before.device).double() - before.double()
+    error = float(off.square().mean().sqrt() if name in copy.calibrated else off.abs().max())
     return error / step if step > 0 else (0.0 if error == 0 else float("inf"))
 
 
@@ -96,6 +98,14 @@ def _towards_zero(before: torch.Tensor, after: torch.Tensor) -> float:
     error = after.to(before.device).double() - before.double()
     total = float(error.abs().sum())
     return float(-(error * before.sign()).sum()) / total if total > 0 else 0.0
+
+
+def _bits(copy: Quantized, name: str) -> int:
+    return copy.bits_of.get(name, copy.bits)
+
+
+def _words(copy: Quantized) -> str:
+    return " and ".join(str(bits) for bits in sorted({_bits(copy, name) for name in copy.converted}))
 
 
 def _matrices(subject: Subject) -> dict[str, torch.Tensor]:
