@@ -110,7 +110,7 @@ def model_of(cfg: RagConfig, run: Path) -> "Model":
 def measured(cfg: RagConfig, index: "Index") -> dict[str, Any]:
     """Measure how well the index finds, what weak evidence tells, and how often answers name the right source."""
     from linnet.evals import retrieval
-    from linnet.metrics import exact_match
+    from linnet.metrics import exact_match, normalised_answer
     from linnet.retrieve.folder import encoder_of, save_index
 
     questions = retrieval.questions_of(index, retrieval.rows_of(str(cfg.measure), index), cfg.questions)
@@ -120,7 +120,11 @@ def measured(cfg: RagConfig, index: "Index") -> dict[str, Any]:
         save_index(better, cfg.index, encoder_of(cfg.index))
         questions, index = rest, better  # answers are measured on what the threshold was not found on
     answers = answerer(cfg, index)
-    table["answers"] = retrieval.right_sources(questions, answers, lambda one, text: bool(exact_match([one], text)))
+
+    def right(one: str, text: str) -> bool:  # a model says it, a quoted sentence holds it
+        return bool(exact_match([one], text)) if cfg.run else normalised_answer(one) in normalised_answer(text)
+
+    table["answers"] = retrieval.right_sources(questions, answers, right)
     return table
 
 

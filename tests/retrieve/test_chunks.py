@@ -31,6 +31,8 @@ def test_chunks_by_hand():
     assert texts_of(text, chunks(text, 8, 0)) == ["A b c. D e f.", "G h i. J k l."]
     assert texts_of(text, chunks(text, 8, 4)) == ["A b c. D e f.", "D e f. G h i.", "G h i. J k l."]
     assert texts_of(text, chunks(text, 100, 10)) == [text]
+    text = "A b c. D. E f g h."  # what is repeated gives way to what is new
+    assert texts_of(text, chunks(text, 6, 3)) == ["A b c. D.", "E f g h."]
 
 
 def test_a_chunk_that_is_half_full_ends_with_its_paragraph():
