@@ -45,7 +45,7 @@ def save_model(folder: Path, model: Network, tokenizer: Tokenizer, chat: bool = 
         raise ValueError("a network with adapters or packed weights is no whole one: save_tuned, or fold it first")
     _begin_folder(folder, tokenizer, chat)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in _own(model).items()}
-    write_atomic(folder / "model.safetensors", stable_bytes(tensors, {"format": "pt", "tokenizer": tokenizer.hash}))
+    write_atomic(folder / "model.safetensors", stable_pieces(tensors, {"format": "pt", "tokenizer": tokenizer.hash}))
     write_atomic(folder / "model.json", json_text(model.config.model_dump(mode="json")))
 
 
@@ -67,7 +67,7 @@ def save_tuned(
         "base_hash": file_hash(weights_file(base)),
         "adapt": config.model_dump_json(),
     }
-    write_atomic(folder / WEIGHTS, stable_bytes(adapter_tensors(model), metadata))
+    write_atomic(folder / WEIGHTS, stable_pieces(adapter_tensors(model), metadata))
     write_atomic(folder / CONFIG, json_text(adapter_config(model, config, str(base))))
     write_atomic(folder / "model.json", json_text(model.config.model_dump(mode="json")))
 
@@ -90,7 +90,7 @@ def save_quantized(
         "source": os.path.relpath(source, folder),
         "source_hash": file_hash(weights_file(source)),
     }
-    write_atomic(folder / "model.safetensors", stable_bytes(tensors, metadata))
+    write_atomic(folder / "model.safetensors", stable_pieces(tensors, metadata))
     write_atomic(folder / "model.json", json_text(model.config.model_dump(mode="json")))
 
 
@@ -122,15 +122,18 @@ def _begin_folder(folder: Path, tokenizer: Tokenizer, chat: bool) -> None:
         save_template(folder, tokenizer)
 
 
-def stable_bytes(tensors: dict[str, Tensor], metadata: dict[str, str]) -> bytes:
-    """Return a safetensors file whose bytes depend on its content only: the library orders metadata by chance."""
+def stable_pieces(tensors: dict[str, Tensor], metadata: dict[str, str]) -> tuple[bytes, bytes, memoryview]:
+    """Return a safetensors file whose bytes depend on its content only: the library orders metadata by chance.
+
+    In pieces, since each copy of the weights counts.
+    """
     data = save(tensors, metadata=metadata)
     end = 8 + struct.unpack("<Q", data[:8])[0]
     header = json.loads(data[8:end])
     header["__metadata__"] = metadata
     ordered = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(end - 8)
     assert len(ordered) == end - 8
-    return data[:8] + ordered + data[end:]
+    return data[:8], ordered, memoryview(data)[end:]
 
 
 def load_model(

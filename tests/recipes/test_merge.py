@@ -9,7 +9,7 @@ from linnet.adapt.config import AdaptConfig
 from linnet.adapt.peft_file import adapter_config, adapter_tensors
 from linnet.adapt.quant import PackedLinear
 from linnet.adapt.surgery import adapt, is_plain
-from linnet.artifacts import load_model, save_tuned, stable_bytes
+from linnet.artifacts import load_model, save_tuned, stable_pieces
 from linnet.cli import main as linnet
 from linnet.core.run import Run
 from tests.adapt.networks import IDS, learn, logits
@@ -50,7 +50,7 @@ def test_an_adapter_in_pefts_format_is_put_on_a_base(base, tmp_path):
     model = learn(adapt(load_model(base)[0], config), size=0.1)
     bare = tmp_path / "bare"
     bare.mkdir()
-    (bare / "adapter_model.safetensors").write_bytes(stable_bytes(adapter_tensors(model), {"format": "pt"}))
+    (bare / "adapter_model.safetensors").write_bytes(b"".join(stable_pieces(adapter_tensors(model), {"format": "pt"})))
     (bare / "adapter_config.json").write_text(json.dumps(adapter_config(model, config, "anywhere")))
     assert linnet(["merge", str(base), "--adapter", str(bare), "--out", str(tmp_path / "plain")]) == 0
     assert float((logits(load_model(tmp_path / "plain")[0]) - logits(model)).abs().max()) < 1e-5
