@@ -113,10 +113,15 @@ def test_random_traffic_of_forty_in_little_memory():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("slots", "places"), [(8, 90), (32, 2000)])
-def test_random_traffic_of_a_thousand(kind, slots, places):
-    traffic(kind, count=1000, seed=3, slots=slots, places=places)
+def test_random_traffic_of_a_thousand(slots, places):
+    traffic("ours", count=1000, seed=3, slots=slots, places=places)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_traffic_of_every_kind(kind):
+    traffic(kind, count=120, seed=4, slots=8, places=90)
 
 
 def run(engine: Engine) -> dict[int, list[Event]]:
