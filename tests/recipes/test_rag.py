@@ -32,9 +32,7 @@ def test_an_answer_and_its_source(index, capsys):
 
 
 def test_a_question_a_line_as_json(index, capsys, monkeypatch):
-    monkeypatch.setattr(
-        sys, "stdin", io.StringIO("Dogs bark at the postman?\n\nWho invented the telephone?\n")
-    )
+    monkeypatch.setattr(sys, "stdin", io.StringIO("Dogs bark at the postman?\n\nWho invented the telephone?\n"))
     assert linnet(["rag", index, "--json"]) == 0
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert first["cited"] == [1]
