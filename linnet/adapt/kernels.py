@@ -35,8 +35,8 @@ def widened(layer: PackedLinear, dtype: torch.dtype) -> Kernel:
 
 def rounded_inputs(layer: PackedLinear, dtype: torch.dtype) -> Kernel:
     """Round what enters as the kernel of whole numbers does, and multiply in full numbers: what that one must equal."""
-    codes = layer.matrix.plain_codes().float()
-    scale = layer.matrix.grid().scale.T
+    matrix = _whole_numbers(layer)
+    codes, scale = matrix.plain_codes().float(), matrix.grid().scale.T
 
     def product(x: Tensor) -> Tensor:
         rounded, reach = eight_bits(x.float())
@@ -48,8 +48,8 @@ def rounded_inputs(layer: PackedLinear, dtype: torch.dtype) -> Kernel:
 def onednn_int8(layer: PackedLinear, dtype: torch.dtype) -> Kernel:
     """Multiply whole numbers of 8 bits, both sides, adding up in 32: exact for what was rounded."""
     pack, product = torch.ops.onednn.qlinear_prepack, torch.ops.onednn.qlinear_pointwise
-    packed = pack(layer.matrix.codes, None)
-    scale = layer.matrix.grid().scale.flatten() / LARGEST
+    matrix = _whole_numbers(layer)
+    packed, scale = pack(matrix.codes, None), matrix.grid().scale.flatten() / LARGEST
     zeros = torch.zeros(layer.out_features, dtype=torch.int32)
 
     def multiply(x: Tensor) -> Tensor:
@@ -62,15 +62,15 @@ def onednn_int8(layer: PackedLinear, dtype: torch.dtype) -> Kernel:
 
 def int8_pack(layer: PackedLinear, dtype: torch.dtype) -> Kernel:
     """Widen 8-bit weights inside the product; what enters and leaves is in bf16."""
-    scale = layer.matrix.grid().scale.flatten().bfloat16()
-    codes, product = layer.matrix.codes, torch.ops.aten._weight_int8pack_mm
+    matrix = _whole_numbers(layer)
+    scale = matrix.grid().scale.flatten().bfloat16()
+    codes, product = matrix.codes, torch.ops.aten._weight_int8pack_mm
     return lambda x: product(x.bfloat16(), codes, scale)
 
 
 def int4_pack(layer: PackedLinear, dtype: torch.dtype) -> Kernel:
     """Widen 4-bit weights inside the product; what enters and leaves is in bf16."""
-    matrix, more = layer.matrix, -layer.out_features % OUTPUTS
-    assert isinstance(matrix, WholeNumbers)
+    matrix, more = _whole_numbers(layer), -layer.out_features % OUTPUTS
     grid = matrix.grid()
     codes = F.pad(matrix.plain_codes().int(), (0, 0, 0, more))
     packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes.contiguous(), 1)
@@ -200,10 +200,14 @@ def _works(name: str, layer: PackedLinear) -> bool:
 
 
 def _kind(layer: PackedLinear) -> str:
-    matrix = layer.matrix
-    assert isinstance(matrix, WholeNumbers)
+    matrix = _whole_numbers(layer)
     more = " with rounded inputs" if layer.rounds_inputs else "" if _even(layer) else " with a short last group"
     return f"int{matrix.bits}{more}"
+
+
+def _whole_numbers(layer: PackedLinear) -> WholeNumbers:
+    assert isinstance(layer.matrix, WholeNumbers)
+    return layer.matrix
 
 
 def _even(layer: PackedLinear) -> bool:

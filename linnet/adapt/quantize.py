@@ -94,7 +94,7 @@ def rebuild(model: Decoder, header: Header, where: object) -> Decoder:
             old = None
         if not isinstance(old, LAYERS_WITH_TABLE):
             raise BadInput(f"{where}: {name} is no layer of this architecture")
-        matrix = WholeNumbers(*old.weight.shape, kept.bits, kept.group, kept.zero_point, "meta")
+        matrix = WholeNumbers(old.weight.shape, kept.bits, kept.group, kept.zero_point, "meta")
         _put(model, name, _packed(old, matrix, kept))
     _share_table(model)
     return model
@@ -196,8 +196,8 @@ def _packed(old: nn.Module, matrix: WholeNumbers, kept: Packed) -> PackedLinear 
 def _put(model: nn.Module, name: str, module: nn.Module) -> None:
     room, _, last = name.rpartition(".")
     place = model.get_submodule(room)
-    if isinstance(place, nn.ModuleDict | nn.ModuleList):
-        place[last if isinstance(place, nn.ModuleDict) else int(last)] = module
+    if isinstance(place, nn.ModuleDict):
+        place[last] = module
     else:
         setattr(place, last, module)
 
@@ -261,7 +261,7 @@ def _round(model: Decoder, header: Header, name: str, hessian: Tensor, errors: d
     layer, kept = model.get_submodule(name), header.packed[name]
     assert isinstance(layer, nn.Linear)
     weight = layer.weight.detach()
-    matrix = WholeNumbers(*weight.shape, kept.bits, kept.group, kept.zero_point, str(weight.device))
+    matrix = WholeNumbers(weight.shape, kept.bits, kept.group, kept.zero_point, str(weight.device))
     grid, groups = fit(weight, kept.bits, kept.group, kept.zero_point), matrix.groups()
     codes = calibrate(weight, hessian, grid, groups, header.choices.damping)
     before = float(error(weight, grid.numbers(grid.codes(weight.double(), groups), groups), hessian).sum())

@@ -4,6 +4,7 @@ O rows, I numbers in a row, G groups of a row. A number is (code - zero) x scale
 first in the low half.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -58,10 +59,11 @@ class WholeNumbers(nn.Module):
     scale: Tensor
     zero: Tensor | None
 
-    def __init__(self, rows: int, columns: int, bits: int, group: int, zero_point: bool, device: str = "cpu"):
-        """Take room for codes; `put` fills it, or a file does."""
+    def __init__(self, shape: Sequence[int], bits: int, group: int, zero_point: bool, device: str = "cpu"):
+        """Take room for the codes of a matrix of this shape [O, I]; `put` fills it, or a file does."""
         super().__init__()
-        self.rows, self.columns, self.bits, self.group, self.zero_point = rows, columns, bits, group, zero_point
+        self.rows, self.columns = rows, columns = shape
+        self.bits, self.group, self.zero_point = bits, group, zero_point
         groups = -(-columns // group)
         wide = (columns, torch.int8, torch.int32) if bits == 8 else ((columns + 1) // 2, torch.uint8, torch.int16)
         self.register_buffer("codes", torch.zeros(rows, wide[0], dtype=wide[1], device=device))
@@ -72,7 +74,7 @@ class WholeNumbers(nn.Module):
     @classmethod
     def of(cls, matrix: Tensor, bits: int = 8, group: int | None = None, zero_point: bool = False) -> "WholeNumbers":
         """Return a matrix at its nearest levels; without a group a row has one scale."""
-        made = cls(*matrix.shape, bits, group or matrix.shape[1], zero_point, str(matrix.device))
+        made = cls(matrix.shape, bits, group or matrix.shape[1], zero_point, str(matrix.device))
         grid = fit(matrix, bits, made.group, zero_point)
         made.put(grid.codes(matrix.detach().float(), made.groups()), grid)
         return made

@@ -84,7 +84,7 @@ def test_a_change_of_type_rounds_nothing_and_a_state_is_taken_whole(form):
     kept.to(torch.bfloat16)
     assert torch.equal(kept.numbers(), before)
     bits, group, zero_point = FORMS[form]
-    empty = WholeNumbers(48, 96, bits, group or 96, zero_point, "meta")
+    empty = WholeNumbers((48, 96), bits, group or 96, zero_point, "meta")
     empty.load_state_dict(kept.state_dict(), assign=True)
     assert torch.equal(empty.numbers(), before)
 
