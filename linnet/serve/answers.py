@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from linnet.infer.engine import Event
+from linnet.infer.requests import Event
 from linnet.serve.asking import Asked
 from linnet.serve.hosting import Host
 

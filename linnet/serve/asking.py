@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from linnet.core.errors import BadInput
 from linnet.infer.chatting import fit
 from linnet.infer.config import SamplingConfig
-from linnet.infer.engine import Request
+from linnet.infer.requests import Request
 from linnet.infer.rows import goes_beyond_context
 from linnet.serve.bodies import ChatBody, CompletionBody, SaidMessage, Sampled
 from linnet.serve.config import ServeConfig

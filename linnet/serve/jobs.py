@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
 from linnet.core.errors import BadInput, Failed
-from linnet.infer.engine import Event, Request
+from linnet.infer.requests import Event, Request
 from linnet.serve.gauges import Gauges
 from linnet.serve.hosting import Host
 from linnet.serve.refusals import Refused

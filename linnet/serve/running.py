@@ -40,6 +40,14 @@ class Server(uvicorn.Server):
             self.should_exit = self.force_exit = True
         self.signal, self.service.draining = self.signal or sig, True
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and say where when requests and signals are heard."""
+        await super().startup(sockets)
+        for one in sockets or ():
+            name, port = one.getsockname()[:2]
+            shown = f"[{name}]" if ":" in name else name
+            logger.info("serving %s at http://%s:%d", ", ".join(self.service.hosts), shown, port)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Take the signals while serving, and unlike uvicorn do not raise them again at the end."""
@@ -103,9 +111,6 @@ def serve(cfg: ServeConfig) -> None:
         ws="none",
     )
     server = Server(service, config)
-    name, port = listening.getsockname()[:2]
-    shown = f"[{name}]" if ":" in name else name
-    logger.info("serving %s at http://%s:%d", ", ".join(service.hosts), shown, port)
     asyncio.run(server.serve([listening]))
     if server.cut:
         raise Failed(f"stopped while {server.cut} requests were running (--drain-seconds {cfg.drain_seconds:g})")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from linnet.infer.engine import Event
+from linnet.infer.requests import Event
 from linnet.serve.answers import LEAST, ChatAnswer, CompletionAnswer
 from linnet.serve.asking import ask_chat, ask_completion
 from linnet.serve.bodies import ChatBody, CompletionBody

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from linnet.infer.config import SamplingConfig
-from linnet.infer.engine import Request
+from linnet.infer.requests import Request
 from linnet.serve.gauges import Gauges
 from linnet.serve.jobs import Desk, Mailbox
 from linnet.serve.refusals import Refused

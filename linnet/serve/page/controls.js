@@ -60,7 +60,8 @@ function slider(knob, choices, set) {
       set(knob.name, Number(event.target.value));
     } });
   input.value = choices[knob.name];
-  return el("label", { class: "knob" }, el("span", {}, knob.label), number, input, el("small", {}, knob.about));
+  // By `for`: the output, which may have a label too, would take it otherwise.
+  return el("label", { class: "knob", for: input.id }, el("span", {}, knob.label), number, input, el("small", {}, knob.about));
 }
 
 function filled(field, text) {
