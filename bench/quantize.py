@@ -19,6 +19,7 @@ from linnet.adapt.quantize import quantize
 from linnet.artifacts import load_model, save_model, save_quantized
 from linnet.batches.prepare import prepare
 from linnet.core.device import set_threads
+from linnet.core.files import read_json
 from linnet.core.machine import describe
 from linnet.evals.quantized import calibration_rows, file_bytes, held_out, speeds
 from linnet.evals.table import text_table
@@ -59,11 +60,13 @@ def main(arguments: list[str]) -> None:
     if asked.run is not None:
         model, tokenizer = load_model(asked.run)
         data = prepare(asked.corpus, tokenizer)
+        assert data.held_out is not None, "a tenth of the corpus is held out"
+        how = {"apart": read_json(asked.run / "config.json").get("packing") is True, "max_tokens": asked.tokens}
         rows = calibration_rows(data.train, asked.rows, model.config.context_length)
         found["run"] = []
         for name in METHODS:
             made = measure(model, tokenizer, name, rows, asked.rounds)
-            made |= lost(held_out(model, made.pop("copy"), tokenizer, data.held_out, max_tokens=asked.tokens))
+            made |= lost(held_out(model, made.pop("copy"), tokenizer, data.held_out, **how))
             found["run"].append(made)
         print(f"{asked.run}, held-out text of {asked.corpus}", text_table(found["run"]), sep="\n", flush=True)
     if not asked.no_gpt2:

@@ -14,8 +14,11 @@ def test_it_has_a_row_for_each_method(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(kernels, "SECONDS", 0.01)
     some = {name: METHODS[name] for name in ("int8-dynamic", "int4 gptq")}
     monkeypatch.setattr(quantize, "METHODS", some)
+    real, apart = quantize.held_out, []
+    monkeypatch.setattr(quantize, "held_out", lambda *on, **how: (apart.append(how["apart"]), real(*on, **how))[1])
     (tmp_path / "text.txt").write_text("the bird sings in a tree.\n" * 300)
     run = save_base(tmp_path / "run", hidden_size=64)
+    (run / "config.json").write_text('{"packing": true}')
     words = ["--run", str(run), "--corpus", str(tmp_path / "text.txt"), "--rows", "4", "--rounds", "1", "--no-gpt2"]
     main([*words, "--json", str(tmp_path / "found.json")])
     rows = json.loads((tmp_path / "found.json").read_text())["run"]
@@ -23,6 +26,7 @@ def test_it_has_a_row_for_each_method(tmp_path, monkeypatch, capsys):
     assert rows[1]["share"] < rows[0]["share"] < 0.5
     assert all(row["prefill 8, times"] > 0 for row in rows)
     assert "bits per byte lost" in capsys.readouterr().out
+    assert apart == [True] * 2, "documents are measured apart as the run learned them"
 
 
 def test_the_shape_is_that_of_gpt2():
