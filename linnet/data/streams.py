@@ -53,6 +53,7 @@ def blocks(path: Path, encoding: str = "utf-8") -> Iterator[str]:
     Raises BadInput for a binary file.
     """
     decoder = _decoder(encoding)
+    mark = "\ufeff" if _is_utf8(encoding) else ""  # not by Python's utf-8-sig, which loses half a mark at the end
     with opened(path) as file:
         first = True
         while data := file.read(BLOCK_BYTES):
@@ -63,6 +64,8 @@ def blocks(path: Path, encoding: str = "utf-8") -> Iterator[str]:
             if first:
                 _refuse_binary(path, data, text, encoding)
                 first = False
+            if mark and text:
+                text, mark = text.removeprefix(mark), ""
             yield text
     yield decoder.decode(b"", final=True)
 
@@ -100,12 +103,16 @@ def _decoded_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
         yield number + 1, rest
 
 
+def _is_utf8(encoding: str) -> bool:
+    return encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
+
+
 def _decoder(encoding: str) -> codecs.IncrementalDecoder:
-    utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
+    utf8 = _is_utf8(encoding)
     try:
         with suppress(UnicodeError):
             b" ".decode(encoding)  # refuses codecs that are not of text, such as rot13
-        make = codecs.getincrementaldecoder("utf-8-sig" if utf8 else encoding)
+        make = codecs.getincrementaldecoder("utf-8" if utf8 else encoding)
         decoder = make(errors="surrogateescape" if utf8 else "replace")
         decoder.decode(b"")
     except (LookupError, ValueError):

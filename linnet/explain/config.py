@@ -62,7 +62,9 @@ class XrayConfig(PretrainConfig):
     blind: bool = False
     """For verifier: as `linnet verifier` takes it."""
     task: Annotated[str, Unlisted()] = "sums"
-    """For verifier: as `linnet verifier` takes it, and as the five after it no matter for the rows."""
+    """For verifier: as `linnet verifier` takes it, and as the six after it no matter for the rows."""
+    likelihood: Annotated[bool, Unlisted()] = True
+    """For verifier: as `linnet verifier` takes it."""
     source: Annotated[str, Unlisted()] = "world:1500"
     """For verifier: as `linnet verifier` takes it."""
     problems: Annotated[int, Unlisted()] = 1500

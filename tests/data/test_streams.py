@@ -5,7 +5,7 @@ import gzip
 import lzma
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from linnet.core.errors import BadInput
@@ -32,6 +32,8 @@ def test_a_byte_order_mark_is_no_text(tmp_path):
 
 @settings(deadline=None)
 @given(st.binary(max_size=60), st.integers(1, 7))
+@example(b"\xef", 1)  # half a byte order mark, and nothing more
+@example(b"\xef\xbb\xbf\xef\xbb\xbf", 2)
 def test_any_bytes_survive_blocks_of_any_size(tmp_path_factory, data, size):
     path = tmp_path_factory.mktemp("a") / "a"
     path.write_bytes(data)
