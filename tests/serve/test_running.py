@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 import torch
@@ -17,7 +16,7 @@ from linnet.core.errors import BadInput
 from linnet.serve.config import KEY_VARIABLE, ServeConfig
 from linnet.serve.running import find_keys, listen
 from tests.infer.networks import bpe, network
-from tests.serve.material import HELLO
+from tests.serve.material import HELLO, until
 
 
 def test_a_port_that_is_taken_is_said_at_once():
@@ -84,18 +83,18 @@ class Process:
 
 @pytest.mark.slow
 def test_sigterm_lets_what_runs_end_and_refuses_what_comes(run):
-    server = Process(run)
-    answer = server.ask(max_tokens=3000, stream=True)
+    server = Process(run, "--drain-seconds", "600", "--request-seconds", "600")
+    answer = server.ask(max_tokens=2000, stream=True)
     first = answer.read(100)
     server.process.send_signal(signal.SIGTERM)
-    time.sleep(0.5)
+    until(lambda: any("stopping: 1 requests" in line for line in server.said))
     refused = server.ask(max_tokens=1)
     assert refused.status == 503
     assert json.loads(refused.read())["error"]["type"] == "server_error"
     text = (first + answer.read()).decode()
     assert text.endswith("data: [DONE]\n\n")
     assert '"finish_reason":"length"' in text
-    assert server.process.wait(60) == 0
+    assert server.process.wait(120) == 0
     assert any("nothing was cut off" in line for line in server.said)
 
 
@@ -115,11 +114,13 @@ def test_ctrl_c_is_130_and_a_second_one_ends_at_once(run):
     server.process.send_signal(signal.SIGINT)
     assert server.process.wait(60) == 130
     server = Process(run)
-    server.ask(max_tokens=8000, stream=True).read(100)
+    answer = server.ask(max_tokens=8000, stream=True)  # kept, so that its client does not leave
+    answer.read(100)
     server.process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
+    until(lambda: any("stopping: 1 requests" in line for line in server.said))
     server.process.send_signal(signal.SIGINT)
-    assert server.process.wait(20) in (1, 130)
+    assert server.process.wait(120) in (1, 130)
+    answer.close()
 
 
 @pytest.mark.slow
