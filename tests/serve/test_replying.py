@@ -54,7 +54,7 @@ def test_what_waits_is_cancelled_too():
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_reply_that_takes_too_long(stream):
-    service = service_over(talker(slots=1), slots=1, request_seconds=0.5)
+    service = service_over(talker(slots=1), slots=1, request_seconds=0.02)
     with live(service) as address:
         asked = http.client.HTTPConnection(urlsplit(address).netloc)
         asked.request("POST", "/v1/chat/completions", body(stream=stream), {"Content-Type": "application/json"})
