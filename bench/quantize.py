@@ -15,7 +15,7 @@ import torch
 
 from linnet.adapt.kernels import choose
 from linnet.adapt.quant_config import QuantConfig
-from linnet.adapt.quantize import quantize
+from linnet.adapt.quantize import Rows, quantize
 from linnet.artifacts import load_model, save_model, save_quantized
 from linnet.batches.prepare import prepare
 from linnet.core.device import set_threads
@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> None:
         data = prepare(asked.corpus, tokenizer)
         assert data.held_out is not None, "a tenth of the corpus is held out"
         how = {"apart": read_json(asked.run / "config.json").get("packing") is True, "max_tokens": asked.tokens}
-        rows = calibration_rows(data.train, asked.rows, model.config.context_length)
+        rows = calibration_rows(data.train, asked.rows, model.config.context_length, how["apart"])
         found["run"] = []
         for name in METHODS:
             made = measure(model, tokenizer, name, rows, asked.rounds)
@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> None:
         asked.json.write_text(json.dumps(found, indent=1))
 
 
-def measure(model: Decoder, tokenizer: Tokenizer, name: str, rows: list[torch.Tensor], rounds: int) -> dict[str, Any]:
+def measure(model: Decoder, tokenizer: Tokenizer, name: str, rows: list[Rows], rounds: int) -> dict[str, Any]:
     """Return a row of the table: files in megabytes, tokens a second as times of full precision; and the copy."""
     small = copy.deepcopy(model)
     header = quantize(small, METHODS[name], rows)

@@ -23,6 +23,7 @@ from linnet.core.config import Config
 from linnet.core.errors import BadInput
 from linnet.model.decoder import Decoder
 
+Rows = tuple[Tensor, Tensor | None]  # ids [B, T], and which document each is part of, as `Decoder.forward` takes them
 LAYERS_WITH_TABLE = (nn.Linear, nn.Embedding)
 MOST_LAYERS = 2**20
 
@@ -54,8 +55,10 @@ class Header(Config):
 
 
 @torch.no_grad()
-def quantize(model: Decoder, choices: QuantConfig, rows: Sequence[Tensor] = ()) -> Header:
-    """Quantize a language model in place and return its header; `rows` of ids [B, T] are the calibration text.
+def quantize(model: Decoder, choices: QuantConfig, rows: Sequence[Rows] = ()) -> Header:
+    """Quantize a language model in place and return its header; `rows` are the calibration text.
+
+    They should be as the model learned to read: with the numbers of their documents where it learned them apart.
 
     Raises BadInput for a network that is no whole one, for weights that are not finite, and where calibration is asked
     for and no text was given.
@@ -209,7 +212,7 @@ def _share_table(model: Decoder) -> None:
         model.head.matrix = model.embedding.matrix
 
 
-def _calibrated(model: Decoder, header: Header, rows: Sequence[Tensor], errors: dict[str, float]) -> None:
+def _calibrated(model: Decoder, header: Header, rows: Sequence[Rows], errors: dict[str, float]) -> None:
     """Round the linear layers block by block, each block fed by those before it as they are now."""
     for name in [name for name in header.packed if isinstance(model.get_submodule(name), nn.Embedding)]:
         _pack(model, header, name)  # what tables give from now on is what the first block is to expect
@@ -237,15 +240,15 @@ def _calibrated(model: Decoder, header: Header, rows: Sequence[Tensor], errors: 
         _round(model, header, "head", look.hessian, errors)
 
 
-def _calls(model: Decoder, rows: Sequence[Tensor]) -> list[tuple[Tensor, list[tuple[Any, ...]]]]:
+def _calls(model: Decoder, rows: Sequence[Rows]) -> list[tuple[Tensor, list[tuple[Any, ...]]]]:
     """Return for each batch what enters the first block, and what each block is called with besides."""
     found = []
-    for ids in rows:
+    for ids, documents in rows:
         seen: list[tuple[Any, ...]] = []
         look = partial(_keep_inputs, seen)
         hooks = [block.register_forward_pre_hook(look) for block in model.blocks]
         try:
-            model.states(ids)
+            model.states(ids, documents=documents)
         finally:
             for hook in hooks:
                 hook.remove()

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from linnet.adapt.quantize import Header, packed_modules
+from linnet.adapt.quantize import Header, Rows, packed_modules
 from linnet.artifacts import weights_file
+from linnet.batches.packing import PackedRows
 from linnet.batches.shards import Shard
 from linnet.core.errors import BadInput
 from linnet.evals.heldout import measure
@@ -26,13 +26,20 @@ PROMPT, NEW, ROUNDS = 128, 32, 7
 BATCHES = (1, 8)
 
 
-def calibration_rows(shard: Shard, count: int, context: int, batch_size: int = 8) -> list[Tensor]:
-    """Return `count` windows evenly spread over a shard, in batches of ids [B, T]; raises BadInput for a short one."""
+def calibration_rows(shard: Shard, count: int, context: int, packed: bool = False, batch_size: int = 8) -> list[Rows]:
+    """Return about `count` rows of a shard: windows evenly spread over it or, `packed`, rows of whole documents.
+
+    Raises BadInput for a shard that is too short.
+    """
     if shard.tokens < context:
         raise BadInput(f"{shard.path}: {shard.tokens:,} tokens are too few to calibrate on; a row takes {context:,}")
+    if packed:
+        source = PackedRows(shard, min(batch_size, count), context, seed=0)
+        batches = map(source.batch, range(-(-min(count, len(source.rows)) // batch_size)))
+        return [(batch.ids, batch.documents) for batch in batches]
     starts = np.unique(np.linspace(0, shard.tokens - context, count).astype(np.int64))
     rows = [torch.from_numpy(np.asarray(shard.ids[start : start + context]).astype(np.int64)) for start in starts]
-    return [torch.stack(rows[first : first + batch_size]) for first in range(0, len(rows), batch_size)]
+    return [(torch.stack(rows[first : first + batch_size]), None) for first in range(0, len(rows), batch_size)]
 
 
 def converted(header: Header, copy: Decoder) -> dict[str, Any]:

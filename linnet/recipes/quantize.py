@@ -101,7 +101,7 @@ def quantized(cfg: QuantizeConfig, model: "Decoder", tokenizer: "Tokenizer") -> 
         text = prepare(cfg.corpus, tokenizer, held_out=cfg.held_out, column=cfg.column, split=cfg.split)
     rows = []
     if choices.calibrated and text is not None:
-        rows = calibration_rows(text.train, cfg.calibration_rows, model.config.context_length)
+        rows = calibration_rows(text.train, cfg.calibration_rows, model.config.context_length, cfg.packing)
     small = copy.deepcopy(model)
     header = quantize(small, choices, rows)
     save_quantized(cfg.out, small, tokenizer, header, cfg.run, chat=chats(cfg.run))
@@ -116,7 +116,7 @@ def quantized(cfg: QuantizeConfig, model: "Decoder", tokenizer: "Tokenizer") -> 
         "method": choices.model_dump(mode="json"),
         **converted(header, small),
         "layer_errors_of_nearest": header.errors,
-        "calibration_tokens": sum(ids.numel() for ids in rows),
+        "calibration_tokens": sum(ids.numel() for ids, _ in rows),
         "bytes_before": file_bytes(cfg.run),
         "bytes_after": file_bytes(cfg.out),
         "kernels": chosen(small),

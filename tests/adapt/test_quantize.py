@@ -31,7 +31,7 @@ FAR = {"int8": 0.03, "int8-dynamic": 0.03, "int4": 0.3, "int4 nearest": 0.3}  # 
 @pytest.mark.parametrize("method", CHOICES)
 def test_every_matrix_is_converted_or_named_and_the_copy_says_the_same(name, method):
     whole, model = network(NETWORKS[name]), network(NETWORKS[name])
-    header = quantize(model, CHOICES[method], [IDS])
+    header = quantize(model, CHOICES[method], [(IDS, None)])
     layers = {n for n, m in whole.named_modules() if isinstance(m, nn.Linear | nn.Embedding)}
     assert {n for n, _ in packed_modules(model)} == set(header.packed)
     left = {n for n, _ in model.named_parameters()}
@@ -47,7 +47,7 @@ def test_every_matrix_is_converted_or_named_and_the_copy_says_the_same(name, met
 
 def test_a_tied_head_multiplies_by_the_table_itself():
     model = network(GPT2)
-    quantize(model, CHOICES["int4"], [IDS])
+    quantize(model, CHOICES["int4"], [(IDS, None)])
     assert model.head.matrix is model.embedding.matrix
     assert model.head.matrix.bits == 8
     table = model.embedding(torch.arange(37))
@@ -58,7 +58,7 @@ def test_calibration_makes_four_bits_better_where_it_was_calibrated():
     whole = network()
     nearest, calibrated = network(), network()
     quantize(nearest, QuantConfig(method="int4", group=32, rounding="nearest"))
-    header = quantize(calibrated, QuantConfig(method="int4", group=32), [IDS])
+    header = quantize(calibrated, QuantConfig(method="int4", group=32), [(IDS, None)])
     assert set(header.errors) == {n for n, m in whole.named_modules() if isinstance(m, nn.Linear)} & set(header.packed)
     assert max(header.errors.values()) <= 1
     before = logits(whole)
@@ -70,7 +70,7 @@ def test_each_block_is_calibrated_on_what_the_quantized_ones_before_it_give(monk
     model, seen = network(), {}
     real = home._round
     monkeypatch.setattr(home, "_round", lambda *words: (seen.update({words[2]: words[3]}), real(*words))[1])
-    quantize(model, CHOICES["int4"], [IDS])
+    quantize(model, CHOICES["int4"], [(IDS, None)])
     entered = []
     hook = model.blocks[1].attention.query.register_forward_pre_hook(lambda _, inputs: entered.append(inputs[0]))
     logits(model)
@@ -84,7 +84,7 @@ def test_each_block_is_calibrated_on_what_the_quantized_ones_before_it_give(monk
 @pytest.mark.parametrize("method", ["int8-dynamic", "int4"])
 def test_the_header_builds_the_same_shape_again(name, method):
     model = network(NETWORKS[name])
-    header = quantize(model, CHOICES[method], [IDS])
+    header = quantize(model, CHOICES[method], [(IDS, None)])
     again = read_header(header.model_dump_json(), "file")
     assert again == header
     with torch.device("meta"):
@@ -110,7 +110,7 @@ def test_what_is_to_be_kept_is_kept():
 
 def test_folded_it_is_a_plain_network_with_the_weights_as_kept():
     model = network()
-    quantize(model, CHOICES["int4"], [IDS])
+    quantize(model, CHOICES["int4"], [(IDS, None)])
     before = logits(model)
     again = fold(model)
     again.tie()

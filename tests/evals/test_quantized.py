@@ -22,18 +22,33 @@ def shard(folder, count=103):
 
 def test_windows_are_spread_over_all_of_the_text(tmp_path):
     rows = calibration_rows(shard(tmp_path), 5, 10, batch_size=2)
-    assert [list(ids.shape) for ids in rows] == [[2, 10], [2, 10], [1, 10]]
-    assert torch.cat(rows)[:, 0].tolist() == [0, 23, 46, 69, 93]
-    assert int(torch.cat(rows)[-1, -1]) == 102
-    assert len(torch.cat(calibration_rows(shard(tmp_path), 500, 10))) == 94, "no window twice"
+    assert [list(ids.shape) for ids, _ in rows] == [[2, 10], [2, 10], [1, 10]]
+    found = torch.cat([ids for ids, _ in rows])
+    assert found[:, 0].tolist() == [0, 23, 46, 69, 93]
+    assert int(found[-1, -1]) == 102
+    assert sum(len(ids) for ids, _ in calibration_rows(shard(tmp_path), 500, 10)) == 94, "no window twice"
     with pytest.raises(BadInput, match="too few to calibrate on"):
         calibration_rows(shard(tmp_path), 5, 104)
+
+
+def test_documents_stay_apart_where_the_model_learned_them_so(tmp_path):
+    with ShardWriter(tmp_path / "some", "hash", 200) as writer:
+        for number in range(40):
+            writer.write(np.full(7, number), "x")
+            writer.end_document(199)
+    rows = calibration_rows(Shard.open(tmp_path / "some"), 4, 16, packed=True, batch_size=2)
+    assert len(rows) == 2
+    for ids, documents in rows:
+        for row, numbers in zip(ids, documents, strict=True):
+            for number in range(int(numbers.max()) + 1):
+                inside = row[numbers == number]
+                assert len(set(inside[inside != 199].tolist())) <= 1
 
 
 @pytest.mark.parametrize("config", [SMALL, GPT2])
 def test_every_weight_is_counted_once(config):
     whole, model = network(config), network(config)
-    report = converted(quantize(model, QuantConfig(method="int4", group=32), [IDS]), model)
+    report = converted(quantize(model, QuantConfig(method="int4", group=32), [(IDS, None)]), model)
     total = sum(parameter.numel() for parameter in whole.parameters())
     assert report["converted_weights"] + report["left_weights"] == total
     assert {one["bits"] for one in report["converted"].values()} == {4, 8}

@@ -32,7 +32,7 @@ def own_cache(tmp_path, monkeypatch):
 
 def run(base, folder, **choices):
     model, tokenizer = load_model(base)
-    header = quantize(model, QuantConfig(**choices), [IDS])
+    header = quantize(model, QuantConfig(**choices), [(IDS, None)])
     save_quantized(folder, model, tokenizer, header, base)
     return folder
 
