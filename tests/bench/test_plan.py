@@ -23,7 +23,7 @@ def test_there_are_enough_trainings_and_their_own_words_win():
 @pytest.mark.slow
 def test_trainings_are_planned_and_run_under_their_cap(tmp_path):
     out = tmp_path / "plan.json"
-    words = ["plan", "--only", "short rows", "sft, LoRA", "--json", str(out)]
+    words = ["plan", "--only", "short rows", "seq2seq", "--json", str(out)]
     subprocess.run([sys.executable, "-m", "bench", *words], check=True, stdout=subprocess.DEVNULL)
     found = json.loads(out.read_text())
     assert [one["finished"] for one in found] == [True, True]
