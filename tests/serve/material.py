@@ -37,7 +37,7 @@ def polite(name: str = "polite", slots: int = 4) -> Host:
 
 
 def talker(name: str = "talker", slots: int = 4, context: int = 4096) -> Host:
-    """Return a model that hardly ever comes to an end by itself."""
+    """Return a model that never comes to an end by itself when it is greedy, and seldom otherwise."""
     tokenizer = bpe()
     model = network(vocab_size=tokenizer.vocab_size, context_length=context)
     with torch.no_grad():
@@ -64,9 +64,11 @@ def service_over(*hosts: Host, keys: tuple[str, ...] = (), **choices) -> Service
 
 
 @contextlib.contextmanager
-def live(service: Service) -> Iterator[str]:
-    """Serve over a real socket in a thread; yields the address."""
+def live(service: Service, send_buffer: int | None = None) -> Iterator[str]:
+    """Serve over a real socket in a thread; yields the address. `send_buffer` bytes are kept for a slow reader."""
     listening = socket.socket()
+    if send_buffer is not None:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     listening.bind(("127.0.0.1", 0))
     config = uvicorn.Config(create_app(service), log_config=None, access_log=False, timeout_graceful_shutdown=2)
     server = Server(service, config)

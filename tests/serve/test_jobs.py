@@ -28,7 +28,7 @@ def run(host, act, slots=2, queue=1):
 
 
 def ask(host, most=4, **choices) -> Request:
-    return Request((host.tokenizer.end_id,), SamplingConfig(max_tokens=most, **choices))
+    return Request((host.tokenizer.end_id,), SamplingConfig(**{"max_tokens": most, "temperature": 0, **choices}))
 
 
 def soon() -> float:
@@ -39,7 +39,7 @@ def test_each_choice_comes_whole_and_nothing_stays_in_flight():
     host = talker()
 
     async def act(desk):
-        job = desk.submit([ask(host, seed=1), ask(host, seed=2)], soon())
+        job = desk.submit([ask(host, seed=1, temperature=1), ask(host, seed=2, temperature=1)], soon())
         assert desk.in_flight == 2
         heard = {0: [], 1: []}
         async for choice, event in job.events():

@@ -13,13 +13,15 @@ from tests.serve.material import HELLO, live, polite, service_over, talker, unti
 
 
 def body(**more) -> bytes:
-    return json.dumps({"model": "talker", "messages": HELLO, "max_tokens": 2000, **more}).encode()
+    return json.dumps({"model": "talker", "messages": HELLO, "max_tokens": 2000, "temperature": 0, **more}).encode()
 
 
-def post(address: str, data: bytes) -> socket.socket:
+def post(address: str, data: bytes, receive_buffer: int | None = None) -> socket.socket:
     """Send a chat request and return the open socket."""
-    where = urlsplit(address)
-    sent = socket.create_connection((where.hostname, where.port))
+    where, sent = urlsplit(address), socket.socket()
+    if receive_buffer is not None:
+        sent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    sent.connect((where.hostname, where.port))
     head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Type: application/json\r\n"
     sent.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
     return sent
@@ -35,9 +37,10 @@ def test_a_client_that_leaves_frees_its_slot_at_once(stream):
         if stream:
             assert gone.recv(12) == b"HTTP/1.1 200"
         gone.close()
-        until(lambda: desk.in_flight == 0, 5)
+        until(lambda: desk.in_flight == 0)
+        assert desk.host.thread.engine.stats().tokens_made < 2000
         assert "linnet_left_total 1" in service.gauges.text()
-        until(lambda: service.requests == 0, 5)
+        until(lambda: service.requests == 0)
 
 
 def test_what_waits_is_cancelled_too():
@@ -47,9 +50,10 @@ def test_what_waits_is_cancelled_too():
         desk = service.desks["talker"]
         until(lambda: desk.in_flight == 2)
         waiting.close()
-        until(lambda: desk.in_flight == 1, 5)
+        until(lambda: desk.in_flight == 1)
         running.close()
-        until(lambda: desk.in_flight == 0, 5)
+        until(lambda: desk.in_flight == 0)
+        assert desk.host.thread.engine.stats().tokens_made < 2000
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -66,19 +70,22 @@ def test_a_reply_that_takes_too_long(stream):
             assert "[DONE]" not in text
         else:
             assert answer.status == 504
-        until(lambda: service.desks["talker"].in_flight == 0, 5)
+        until(lambda: service.desks["talker"].in_flight == 0)
 
 
 def test_a_reader_that_does_not_read_holds_no_slot_and_is_let_go(monkeypatch):
     monkeypatch.setattr(replying, "GRACE", 0.2)
-    service = service_over(talker(slots=1), slots=1, request_seconds=3)
-    with live(service) as address:
-        # So much per token that the system's buffers are full long before the end.
-        idle = post(address, body(stream=True, logprobs=True, top_logprobs=20))
+    service = service_over(talker(slots=1), slots=1, request_seconds=4)
+    with live(service, send_buffer=4096) as address:
+        # So much per token that all buffers on the way are full long before the end.
+        idle = post(address, body(stream=True, max_tokens=600, logprobs=True, top_logprobs=20), receive_buffer=4096)
         desk = service.desks["talker"]
         until(lambda: desk.in_flight == 1)
-        until(lambda: desk.in_flight == 0, 10)  # the engine went on at its own pace
-        until(lambda: service.requests == 0, 10)
+        until(lambda: desk.in_flight == 0)
+        assert desk.host.thread.engine.stats().tokens_made == 600, "the engine went on at its own pace"
+        assert service.requests == 1, "the reader is still being waited for"
+        until(lambda: service.requests == 0)
+        assert "linnet_aborted_total 1" in service.gauges.text()
         idle.close()
 
 

@@ -76,7 +76,7 @@ class Process:
 
     def ask(self, **more):
         asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
-        body = json.dumps({"model": "talker", "messages": HELLO, **more})
+        body = json.dumps({"model": "talker", "messages": HELLO, "temperature": 0, **more})
         asked.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
         return asked.getresponse()
 
