@@ -50,6 +50,8 @@ class QuickstartConfig(Config):
     """Stories that are sampled and checked."""
     temperature: float = Field(default=0.1, ge=0, le=100)
     """Temperature of these stories."""
+    repetition_penalty: float = Field(default=1.015, gt=0, le=100)
+    """Repetition penalty of these stories: just enough to break a tie between a place that was and all the others."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Seed of every stage."""
     device: str = "auto"
@@ -97,7 +99,8 @@ def main(cfg: QuickstartConfig) -> dict[str, Any]:
             runs=(at["dpo"],), suite=(task,), rows=cfg.rows, calculator=True, overlap=0, out=at["calculator"], **machine
         )
         stage(at["calculator"], helped, measure_tasks)
-    stories = {"writing": cfg.stories, "temperature": cfg.temperature}
+    way = {"temperature": cfg.temperature, "repetition_penalty": cfg.repetition_penalty}
+    stories = {"writing": cfg.stories, **way}
     writing = EvaluateConfig(runs=(at["pretrain"],), baselines=True, out=at["writing"], **stories, **machine)
     stage(at["writing"], writing, measure_writing)
     models = (at["pretrain"], at["sft"], at["dpo"])

@@ -37,6 +37,8 @@ def test_every_stage_is_finished_and_the_page_is_there(life, capsys):
     measured = Run.result(life / "writing")
     assert 0 < measured["held_out"]["bits_per_byte"] < 8
     assert measured["writing"]["stories"] == 8
+    assert (measured["writing"]["temperature"], measured["writing"]["repetition_penalty"]) == (0.1, 1.015)
+    assert "temperature 0.1, repetition penalty 1.015" in page
     assert measured["baselines"][-1]["writing"]["stories"] == 8
     record = json.loads((life / "pretrain" / "record.json").read_text())
     assert record["config"]["tokenizer"].endswith("tokenizer")

@@ -140,6 +140,10 @@ def _chats(task: Task, way: Way) -> bool:
 
 
 def _sampling(sampling: SamplingConfig) -> str:
-    filters = {"top-k": sampling.top_k or None, "top-p": sampling.top_p if sampling.top_p < 1 else None}
+    filters = {
+        "top-k": sampling.top_k or None,
+        "top-p": sampling.top_p if sampling.top_p < 1 else None,
+        "repetition penalty": sampling.repetition_penalty if sampling.repetition_penalty != 1 else None,
+    }
     said = [f"temperature {sampling.temperature}", *(f"{name} {value}" for name, value in filters.items() if value)]
     return f"{', '.join(said)}, seed {sampling.seed}"

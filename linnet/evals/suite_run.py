@@ -73,8 +73,10 @@ def ask_all(cfg: EvaluateConfig, run: Path, materials: Sequence[Material]) -> It
     device = pick_device(cfg.device)
     model, tokenizer = load_model(run, device, pick_dtype(cfg.dtype, device))
     chat = chats(run) if cfg.form == "auto" else cfg.form == "chat"
-    sampling = GREEDY if cfg.samples == 1 else GREEDY.but(temperature=cfg.temperature, seed=cfg.seed)
-    sampling = sampling.but(calculator=cfg.calculator)
+    sampling = GREEDY.but(calculator=cfg.calculator)
+    if cfg.samples > 1:
+        drawn = {"temperature": cfg.temperature, "repetition_penalty": cfg.repetition_penalty}
+        sampling = sampling.but(**drawn, seed=cfg.seed)
     for one in materials:
         count = 0 if one.task.form == "text" else cfg.shots
         shots = prompts.draw(one.task, one.source, count, cfg.seed)

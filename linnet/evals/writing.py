@@ -75,6 +75,7 @@ def sample_stories(
     seed: int = 0,
     *,
     temperature: float = 1.0,
+    repetition_penalty: float = 1.0,
     batch_size: int = 64,
     max_tokens: int | None = None,
     start: str = STORY_START,
@@ -84,7 +85,10 @@ def sample_stories(
     `start` is the word a story begins with (it is part of the text); with "" the model begins on its own. A story
     ends at the latest at `max_tokens`, by default at the model's context.
     """
-    sampling = SamplingConfig(temperature=temperature, seed=seed, max_tokens=max_tokens or model.config.context_length)
+    room = max_tokens or model.config.context_length
+    sampling = SamplingConfig(
+        temperature=temperature, repetition_penalty=repetition_penalty, seed=seed, max_tokens=room
+    )
     done = generate(model, tokenizer, [start] * count, sampling, batch_size=batch_size)
     return [start + completion.text for completion in done]
 

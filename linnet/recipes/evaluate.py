@@ -101,8 +101,9 @@ def evaluate(cfg: EvaluateConfig, run: Path, is_first: bool) -> tuple[dict[str, 
     result: dict[str, Any] = {"corpus": corpus, "dtype": cfg.dtype, "held_out": measured.numbers()}
     known = known_texts(train, tokenizer) if cfg.writing else None
     if cfg.writing:
-        stories = sample_stories(model, tokenizer, cfg.writing, cfg.seed, temperature=cfg.temperature)
-        result["writing"] = {**writing_quality(stories, known).numbers(), "temperature": cfg.temperature}
+        way = {"temperature": cfg.temperature, "repetition_penalty": cfg.repetition_penalty}
+        stories = sample_stories(model, tokenizer, cfg.writing, cfg.seed, **way)
+        result["writing"] = {**writing_quality(stories, known).numbers(), **way}
         result["texts"] = stories
     if cfg.baselines and is_first:
         result["baselines"] = measure_baselines(

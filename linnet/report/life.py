@@ -103,7 +103,7 @@ def headlines(training: Path, measured: Mapping[str, Any]) -> tuple[Headline, ..
             f"{writing['share']:.1%}",
             f"95% interval {writing['share_low']:.1%} to {writing['share_high']:.1%}; n-gram {ngram['share']:.1%}",
             f"{writing['consistent']} of {writing['stories']} stories pass the small world's own checker; "
-            f"sampled at temperature {writing['temperature']}",
+            f"sampled at temperature {writing['temperature']}, repetition penalty {writing['repetition_penalty']}",
         ),
         Headline("New stories", f"{1 - writing['memorised']:.1%}", f"{writing['distinct']:.1%} of them differ"),
         Headline("Pretraining time", duration(seconds), f"{result['steps']:,} steps, {result['tokens']:,} tokens"),

@@ -64,6 +64,10 @@ def test_a_model_writes_stories_that_depend_on_seed_and_number_only(tokenizer):
     assert sample_stories(model, tokenizer, 3, seed=2) != texts[:3]
     assert len(set(sample_stories(model, tokenizer, 3, temperature=0))) == 1
     assert writing_quality(texts).consistent == 0  # random weights tell no story
+    greedy, varied = (
+        sample_stories(model, tokenizer, 1, temperature=0, repetition_penalty=penalty)[0] for penalty in (1, 100)
+    )
+    assert len(set(tokenizer.encode(varied))) > len(set(tokenizer.encode(greedy)))
 
 
 def test_an_ngram_model_tells_some_stories_wrongly(train, tokenizer):
