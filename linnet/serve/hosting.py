@@ -11,7 +11,8 @@ from linnet.core.device import pick_device, pick_dtype
 from linnet.core.errors import BadInput
 from linnet.core.files import read_json
 from linnet.infer.decode import prompt_ids
-from linnet.infer.engine import Engine, EngineThread
+from linnet.infer.engine import Engine
+from linnet.infer.engine_thread import EngineThread
 from linnet.model.decoder import Decoder
 from linnet.serve.config import ServeConfig
 from linnet.text.chat import chats

@@ -1,17 +1,16 @@
 """The engine says what one-at-a-time decoding says, whoever joins, leaves and is cancelled meanwhile."""
 
 import random
-import threading
-import time
 from functools import cache
 
 import pytest
 
-from linnet.core.errors import BadInput, Failed
+from linnet.core.errors import BadInput
 from linnet.infer.config import SamplingConfig
 from linnet.infer.decode import Event as Alone
 from linnet.infer.decode import stream
-from linnet.infer.engine import Engine, EngineThread, Event, Request
+from linnet.infer.engine import Engine
+from linnet.infer.requests import Event, Request
 from linnet.model.slot_cache import SlotCache
 from linnet.text.tokenizer import Tokenizer
 from tests.infer.networks import bpe, chain, network
@@ -231,68 +230,3 @@ def test_the_calculator_puts_answers_in():
     expected = list(stream(model, tokenizer, ["x"], sampling, begin=False))
     assert [(e.id, e.text, e.given) for e in events] == [(e.id, e.text, e.given) for e in expected]
     assert "".join(event.text for event in events).startswith("<<6*7=42>>.b")
-
-
-def test_a_thread_tells_each_listener_and_drains():
-    heard: dict[int, list[Event]] = {}
-    thread = EngineThread(Engine(exact(), None, slots=3))
-    with pytest.raises(Failed, match="not started"):
-        thread.submit(Request((1,), SamplingConfig()), print)
-    thread.start()
-    request = Request((1, 2), SamplingConfig(max_tokens=5), stop_ids=())
-    for number in range(8):
-        thread.submit(request, heard.setdefault(number, []).append)
-    assert thread.drain(30)
-    with pytest.raises(Failed, match="stopping"):
-        thread.submit(request, print)
-    thread.stop()
-    expected = [event.id for event in alone("ours", request)]
-    assert [[event.id for event in events] for events in heard.values()] == [expected] * 8
-
-
-def test_a_thread_cancels_and_stops_without_waiting():
-    thread, told = EngineThread(Engine(exact("beyond_context"), None, slots=1, cache_bytes=2**20)), threading.Event()
-    heard: list[Event] = []
-    thread.start()
-    endless = Request((1,), SamplingConfig(max_tokens=1000), stop_ids=())
-
-    def listen(event: Event) -> None:
-        heard.append(event)
-        told.set()
-
-    first = thread.submit(endless, listen)
-    assert told.wait(20)
-    thread.cancel(first)
-    second: list[Event] = []
-    thread.submit(endless, second.append)
-    assert not thread.drain(0.05)
-    begun = time.monotonic()
-    thread.stop()
-    assert time.monotonic() - begun < 5
-    assert heard[-1].finish == second[-1].finish == "cancelled"
-
-
-def test_a_listener_that_raises_loses_its_request_alone():
-    def broken(_: Event) -> None:
-        raise ValueError
-
-    heard: list[Event] = []
-    thread = EngineThread(Engine(exact(), None))
-    thread.start()
-    thread.submit(Request((1,), SamplingConfig(max_tokens=30), stop_ids=()), broken)
-    thread.submit(Request((1,), SamplingConfig(max_tokens=9), stop_ids=()), heard.append)
-    assert thread.drain(20)
-    thread.stop()
-    assert len(heard) == 9
-
-
-def test_nobody_waits_for_an_engine_that_failed():
-    engine, heard = Engine(exact(), None), []
-    thread = EngineThread(engine)
-    engine.slots.cache.cut(0, 1)  # as if memory had been lost
-    thread.start()
-    thread.submit(Request((1,), SamplingConfig()), heard.append)
-    assert thread.drain(20)
-    assert [event.finish for event in heard] == ["cancelled"]
-    with pytest.raises(Failed, match="the engine failed"):
-        thread.stop()

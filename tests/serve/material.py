@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import torch
 import uvicorn
 
-from linnet.infer.engine import Engine, EngineThread
+from linnet.infer.engine import Engine
+from linnet.infer.engine_thread import EngineThread
 from linnet.model.decoder import Decoder
 from linnet.serve.app import create_app
 from linnet.serve.config import ServeConfig
