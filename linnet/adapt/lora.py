@@ -4,7 +4,7 @@ B rows, I inputs, O outputs, r rank.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -59,13 +59,20 @@ class Detour(nn.Module):
         return torch.where(length > 0, self.magnitude / length.clamp_min(torch.finfo(length.dtype).tiny), 1.0)
 
 
+class Chosen(NamedTuple):
+    """Which rows of a batch of `of` rows have an adapter: their places [n], None for all of them."""
+
+    of: int
+    rows: Tensor | None
+
+
 class Detoured(nn.Module):
-    """A frozen linear layer with detours by name; `use` says how much each counts, one number or one for each row."""
+    """A frozen linear layer with detours by name; `use` says how much each counts, or which rows of a batch have it."""
 
     def __init__(self, base: nn.Linear | PackedLinear):
         super().__init__()
         self.base, self.detours = base, nn.ModuleDict()
-        self.use: dict[str, float | Tensor] = {}
+        self.use: dict[str, float | Chosen] = {}
         self.merged: dict[str, Tensor] | None = None  # while merged: the stretch that each detour was merged with
 
     def add(self, name: str, detour: Detour) -> None:
@@ -82,19 +89,20 @@ class Detoured(nn.Module):
             return y
         for name, weight in self.use.items():
             detour = self.detours[name]
-            if isinstance(weight, Tensor):
-                y = self._by_rows(x, y, said, detour, weight.to(x.device))
+            if isinstance(weight, Chosen):
+                y = self._by_rows(x, y, said, detour, weight)
             elif weight:
                 more = detour(x, self.base, said)
                 y = y + (more if weight == 1 else weight * more)
         return y
 
-    def _by_rows(self, x: Tensor, y: Tensor, said: Tensor, detour: nn.Module, weight: Tensor) -> Tensor:
-        if x.ndim < 3 or len(weight) != len(x):
-            raise ValueError(f"adapters were chosen for {len(weight)} rows, and {list(x.shape)} came; choose anew")
-        rows = weight.nonzero().squeeze(-1)
-        more = detour(x[rows], self.base, said[rows])
-        return y.index_add(0, rows, (weight[rows].view(-1, 1, 1) * more).to(y.dtype))
+    def _by_rows(self, x: Tensor, y: Tensor, said: Tensor, detour: nn.Module, chosen: Chosen) -> Tensor:
+        if x.ndim < 3 or chosen.of != len(x):
+            raise ValueError(f"adapters were chosen for {chosen.of} rows, and {list(x.shape)} came; choose anew")
+        if chosen.rows is None:
+            return y + detour(x, self.base, said)
+        more = detour(x[chosen.rows], self.base, said[chosen.rows])
+        return y.index_add(0, chosen.rows, more.to(y.dtype))
 
     @property
     def weight(self) -> Tensor:
@@ -141,7 +149,7 @@ class Detoured(nn.Module):
         factor, addition = torch.ones_like(matrix[:, :1]), torch.zeros_like(matrix)
         for name, stretch in stretches.items():
             weight = self.use[name]
-            if isinstance(weight, Tensor):
+            if isinstance(weight, Chosen):
                 raise ValueError("adapters are chosen for each row: there is no one matrix; choose one for all rows")
             factor = factor + weight * (stretch[:, None] - 1)
             addition = addition + weight * stretch[:, None] * self._detour(name).product()
@@ -218,13 +226,20 @@ def switch_rows(model: nn.Module, rows: Sequence[str | None]) -> None:
 
     Raises BadInput for a name that is not there, and for layers that see tokens without their rows (experts).
     """
-    _check(model, [name for name in rows if name is not None])
-    for name, layer in all_detoured(model):
+    wanted = dict.fromkeys(name for name in rows if name is not None)
+    _check(model, list(wanted))
+    layers = list(all_detoured(model))
+    device = next(layers[0][1].detours.parameters()).device if layers else None
+    places = {name: [place for place, row in enumerate(rows) if row == name] for name in wanted}
+    chosen = {  # made once: each layer looks at the same places
+        name: Chosen(len(rows), None if len(found) == len(rows) else torch.tensor(found, device=device))
+        for name, found in places.items()
+    }
+    for name, layer in layers:
         if ".experts." in name:
             raise BadInput(f"{name}: experts see tokens without their rows; choose one adapter for all rows")
         layer.unmerge()
-        chosen = [name for name in layer.detours if name in rows]
-        layer.use = {name: torch.tensor([float(row == name) for row in rows]) for name in chosen}
+        layer.use = {own: those for own, those in chosen.items() if own in layer.detours}
 
 
 def merge(model: nn.Module) -> None:

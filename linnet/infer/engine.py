@@ -2,16 +2,19 @@
 
 import itertools
 from collections import deque
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from linnet.adapt.lora import adapters as adapters_of
+from linnet.adapt.lora import switch_rows
 from linnet.core.errors import BadInput
 from linnet.infer.decode import prompt_ids
 from linnet.infer.requests import EngineStats, Event, Request
 from linnet.infer.rows import check_prompts, goes_beyond_context, read
 from linnet.infer.running import Running, choose
-from linnet.infer.slots import Slots
+from linnet.infer.slots import Slot, Slots
 from linnet.model.decoder import Decoder
 from linnet.text.tokenizer import Tokenizer
 
@@ -31,17 +34,23 @@ class Engine:
         slots: int = 32,
         cache_bytes: int | None = None,
         prefill_tokens: int = 256,
+        adapters: Sequence[str] = (),
     ):
         """Serve up to `slots` requests at once from a cache of at most `cache_bytes` (taken at once).
 
         By default the cache holds all slots at the model's full context, within 1 GiB or one whole context. A step
-        reads at most `prefill_tokens` of new prompts beside the next token of all others. Raises BadInput for numbers
-        below 1 and a cache too small for any token.
+        reads at most `prefill_tokens` of new prompts beside the next token of all others. With `adapters`, which are
+        all that the network has, each request chooses one or none: the network is then this engine's alone. Raises
+        BadInput for numbers below 1, a cache too small for any token, and adapters that rows cannot choose.
         """
         if slots < 1 or prefill_tokens < 1:
             raise BadInput(f"slots {slots} and prefill_tokens {prefill_tokens} must be 1 or more")
         self.model, self.tokenizer, self.prefill_tokens = model, tokenizer, prefill_tokens
         self.slots = Slots(model, slots, cache_bytes)
+        self.adapters = tuple(adapters)
+        if adapters:
+            _check_adapters(model, self.adapters)
+        self._switched: list[str | None] = []
         self.vocab_size = min(tokenizer.vocab_size if tokenizer else model.config.vocab_size, model.config.vocab_size)
         self._numbers = itertools.count(1)
         self._inbox: deque[tuple[int, list[int], Request]] = deque()  # filled by other threads
@@ -55,8 +64,12 @@ class Engine:
     def submit(self, request: Request) -> int:
         """Put a request in the queue and return its number.
 
-        Raises BadInput for what can never run: a prompt that is empty, too long or foreign, more than the cache holds.
+        Raises BadInput for what can never run: a prompt that is empty, too long or foreign, more than the cache holds,
+        an adapter that is not there.
         """
+        if request.adapter is not None and request.adapter not in self.adapters:
+            known = ", ".join(self.adapters) or "none"
+            raise BadInput(f"no adapter {request.adapter} is there, only {known}")
         texts = isinstance(request.prompt, str) or request.sampling.stop or request.sampling.calculator
         if self.tokenizer is None and texts:
             raise BadInput("texts, stop strings and the calculator need a tokenizer; without one give ids")
@@ -135,7 +148,7 @@ class Engine:
         while self._waiting:
             number, prompt, request = self._waiting[0]
             share = self.prefill_tokens // (readers + 1) if readers else None
-            slot = self.slots.join(prompt, self._need(prompt, request), share)
+            slot = self.slots.join(prompt, self._need(prompt, request), share, request.adapter)
             if slot is None:
                 return
             self._waiting.popleft()
@@ -153,7 +166,7 @@ class Engine:
         writers = {slot: writers[slot] for slot in rows if slot in writers}
         counts = [int(slot in writers) for slot in rows]
         ids = [writers[slot].pending if slot in writers else 0 for slot in rows]
-        self.slots.take(rows, counts)
+        self._take(rows, counts)
         logits = self._logits([[id] for id in ids], counts)
         for slot, one in writers.items():
             slot.held.append(one.pending)
@@ -169,13 +182,22 @@ class Engine:
             piece = min(piece, self._context - max(len(one.slot.held) for one in readers))
         parts = [one.prompt[len(one.slot.held) :][:piece] for one in readers]
         counts = [len(part) for part in parts]
-        self.slots.take([one.slot for one in readers], counts)
+        self._take([one.slot for one in readers], counts)
         logits = self._logits([part + [0] * (max(counts) - len(part)) for part in parts], counts)
         for one, part in zip(readers, parts, strict=True):
             one.slot.held.extend(part)
         self._read += sum(counts)
         done = [place for place, one in enumerate(readers) if not one.unread]
         return [readers[place] for place in done], [logits[done]] if done else []
+
+    def _take(self, slots: Sequence[Slot], counts: Sequence[int]) -> None:
+        """Say to cache and adapters which slots read next, and how many tokens each."""
+        self.slots.take(slots, counts)
+        if self.adapters:
+            rows = [slot.adapter if count else None for slot, count in zip(slots, counts, strict=True)]
+            if rows != self._switched:
+                switch_rows(self.model, rows)
+                self._switched = rows
 
     def _say(self, speaking: list[Running], logits: Tensor) -> list[Event]:
         """Let each choose its token from logits [N, V]; return the events, and free the slots of who has ended."""
@@ -193,3 +215,11 @@ class Engine:
         lengths = None if whole else torch.tensor(counts, device=device)
         after = torch.tensor(counts, device=device).clamp(min=1) - 1
         return read(self.model, torch.tensor(ids, device=device), self.slots.cache, lengths, after)[:, 0]
+
+
+def _check_adapters(model: Decoder, names: Sequence[str]) -> None:
+    """Raise BadInput where the network has others than these, or layers in which rows cannot choose."""
+    if set(names) != set(adapters_of(model)):
+        there = ", ".join(adapters_of(model)) or "none"
+        raise BadInput(f"requests choose among adapters {', '.join(names)}, and the network has {there}")
+    switch_rows(model, [None])

@@ -14,7 +14,7 @@ class Request:
 
     `stop_ids` end the text, by default the tokenizer's end token (a chat gives `text.chat.reply_ends`). Requests with
     the same prompt and seed say the same: `copy` numbers those that shall differ. Without `logprobs` the events have
-    none, which is a little faster.
+    none, which is a little faster. `adapter` is one of those that the engine was opened with; none is the model alone.
     """
 
     prompt: tuple[int, ...] | str
@@ -22,6 +22,7 @@ class Request:
     stop_ids: tuple[int, ...] | None = None
     copy: int = 0
     logprobs: bool = True
+    adapter: str | None = None
 
 
 @dataclass(frozen=True)

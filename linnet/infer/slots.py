@@ -20,11 +20,13 @@ TAKEN_SHARE = 0.9
 class Slot:
     """A row of the cache: the ids whose keys and values it holds, and of a request that sits there, all it will read.
 
-    `need` is the places that the request may come to need; `left_at` tells which empty slot was left first.
+    `adapter` is the one that they were made with: another makes others of the same ids. `need` is the places that the
+    request may come to need; `left_at` tells which empty slot was left first.
     """
 
     row: int
     held: list[int] = field(default_factory=list)
+    adapter: str | None = None
     taken: bool = False
     prompt: list[int] = field(default_factory=list)
     need: int = 0
@@ -68,19 +70,19 @@ class Slots:
                 "ask for fewer, or give the engine more cache_bytes"
             )
 
-    def join(self, prompt: list[int], need: int, most: int | None = None) -> Slot | None:
-        """Return a slot for a prompt, with as much of it as another row holds; None when it has to wait.
+    def join(self, prompt: list[int], need: int, most: int | None = None, adapter: str | None = None) -> Slot | None:
+        """Return a slot for a prompt, with as much of it as another row of this adapter holds; None: it has to wait.
 
         It waits where there is no room, where another request is reading the same beginning at this moment, and where
         more than `most` tokens would be left to read.
         """
         if len(self.taken) == self.most:
             return None
-        common = self._nearest(prompt)[1]
+        common = self._nearest(prompt, adapter)[1]
         too_long = most is not None and len(prompt) - common > most
-        if too_long or self._promised(prompt) >= common + WORTH_WAITING or not self._make_room(need + 1):
+        if too_long or self._promised(prompt, adapter) >= common + WORTH_WAITING or not self._make_room(need + 1):
             return None
-        known, common = self._nearest(prompt)  # rows may have been cut anew
+        known, common = self._nearest(prompt, adapter)  # rows may have been cut anew
         if known is not None and not known.taken and 2 * common >= len(known.held):
             slot = known
         else:
@@ -88,7 +90,8 @@ class Slots:
             slot = min(empty, key=lambda slot: (bool(slot.held), slot.left_at))
             if known is not None and slot is not known:
                 self.cache.copy(known.row, slot.row, common)
-        slot.held, slot.taken, slot.prompt, slot.need = prompt[:common], True, prompt, need + 1
+        slot.held, slot.adapter = prompt[:common], adapter
+        slot.taken, slot.prompt, slot.need = True, prompt, need + 1
         return slot
 
     def leave(self, slot: Slot) -> None:
@@ -114,18 +117,19 @@ class Slots:
         tails = [[-1, -1, *slot.held[-2:]][-2:] for slot in slots]
         self.cache.take([slot.row for slot in slots], [len(slot.held) for slot in slots], counts, tails)
 
-    def _nearest(self, prompt: list[int]) -> tuple[Slot | None, int]:
+    def _nearest(self, prompt: list[int], adapter: str | None) -> tuple[Slot | None, int]:
         """Return the slot that holds most of a prompt's beginning, and how much; the last token is always read."""
         best, most = None, 0
         for slot in self.all:
-            common = common_prefix(slot.held, prompt[:-1])
+            common = common_prefix(slot.held, prompt[:-1]) if slot.adapter == adapter else 0
             if common > most:
                 best, most = slot, common
         return best, most
 
-    def _promised(self, prompt: list[int]) -> int:
+    def _promised(self, prompt: list[int], adapter: str | None) -> int:
         """Return how much of a prompt's beginning those who sit here will have read when they have read theirs."""
-        return max((common_prefix(slot.prompt, prompt[:-1]) for slot in self.taken), default=0)
+        alike = [slot for slot in self.taken if slot.adapter == adapter]
+        return max((common_prefix(slot.prompt, prompt[:-1]) for slot in alike), default=0)
 
     def _make_room(self, places: int) -> bool:
         """See to it that a row of so many places is free, cutting the memory anew if need be; False if it cannot."""

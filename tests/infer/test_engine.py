@@ -1,18 +1,25 @@
 """The engine says what one-at-a-time decoding says, whoever joins, leaves and is cancelled meanwhile."""
 
 import random
+from collections.abc import Sequence
 from functools import cache
 
 import pytest
+import torch
 
+from linnet.adapt.config import AdaptConfig
+from linnet.adapt.lora import add_detours
+from linnet.adapt.surgery import fold
 from linnet.core.errors import BadInput
 from linnet.infer.config import SamplingConfig
 from linnet.infer.decode import Event as Alone
 from linnet.infer.decode import stream
 from linnet.infer.engine import Engine
 from linnet.infer.requests import Event, Request
+from linnet.model.decoder import Decoder
 from linnet.model.slot_cache import SlotCache
 from linnet.text.tokenizer import Tokenizer
+from tests.adapt.networks import learn
 from tests.infer.networks import bpe, chain, network
 
 KINDS = {
@@ -33,24 +40,48 @@ WAYS = (
 STARTS = [[2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 1, 3, 5, 7, 9, 11, 13, 15, 17], [5] * 11, [19, 3]]
 
 
+ADAPTERS = {
+    "narrow": AdaptConfig(method="lora", rank=2),
+    "dora": AdaptConfig(method="dora", rank=3, targets="c_attn,mlp"),
+    "queries": AdaptConfig(method="lora", rank=4, alpha=30, targets="query,blocks.1.*"),
+}
+
+
 @cache
 def exact(kind: str = "ours"):
     """Return a network in float64: what batches round otherwise then decides no token."""
     return network(**KINDS[kind]).double()
 
 
-def some_request(dice: random.Random, tokens: int = 32) -> Request:
+def adapted(kind: str, *names: str) -> Decoder:
+    """Return the network of a kind in float64 with adapters of these names beside its weights."""
+    model = network(**KINDS[kind]).double().requires_grad_(False)
+    for name in names:
+        add_detours(model, ADAPTERS[name], torch.Generator().manual_seed(1), name)
+        learn(model, name, seed=len(name))
+    return model
+
+
+@cache
+def merged(kind: str, name: str | None) -> Decoder:
+    """Return the network of a kind with an adapter that became part of its weights."""
+    return exact(kind) if name is None else fold(adapted(kind, name))
+
+
+def some_request(dice: random.Random, tokens: int = 32, adapters: Sequence[str] = ()) -> Request:
     """Return a random request; prompts often share a beginning, and so does what is said after them."""
     start = dice.choice(STARTS)[: dice.randint(0, 20)] if dice.random() < 0.7 else []
     prompt = (start + [dice.randrange(23) for _ in range(dice.randint(1, 6))])[:tokens]
     way = SamplingConfig(**dice.choice(WAYS), max_tokens=dice.randint(1, 20), seed=dice.randrange(3))
-    return Request(tuple(prompt), way, stop_ids=dice.choice([(), (6,), (6, 7, 8)]))
+    adapter = dice.choice([None, *adapters]) if adapters else None
+    return Request(tuple(prompt), way, stop_ids=dice.choice([(), (6,), (6, 7, 8)]), adapter=adapter)
 
 
 @cache
 def alone(kind: str, request: Request) -> list[Alone]:
     """Return what a request says when nothing else runs."""
-    return list(stream(exact(kind), None, [list(request.prompt)], request.sampling, stop_ids=request.stop_ids))
+    model = merged(kind, request.adapter)
+    return list(stream(model, None, [list(request.prompt)], request.sampling, stop_ids=request.stop_ids))
 
 
 def check_room(engine: Engine, most_bytes: int) -> None:
@@ -65,17 +96,18 @@ def check_room(engine: Engine, most_bytes: int) -> None:
     assert len(slots.taken) == stats.active <= stats.slots
 
 
-def traffic(kind: str, count: int, seed: int, slots: int, places: int) -> Engine:
+def traffic(kind: str, count: int, seed: int, slots: int, places: int, adapters: Sequence[str] = ()) -> Engine:
     """Let requests join at random, cancel some; compare all that was said with what each says alone."""
     dice = random.Random(seed)
     most_bytes = places * SlotCache.bytes_a_place(exact(kind).config, exact(kind).embedding.weight.dtype)
-    engine = Engine(exact(kind), None, slots=slots, cache_bytes=most_bytes, prefill_tokens=dice.choice([1, 7, 24]))
+    model, piece = adapted(kind, *adapters) if adapters else exact(kind), dice.choice([1, 7, 24])
+    engine = Engine(model, None, slots, most_bytes, prefill_tokens=piece, adapters=adapters)
     asked: dict[int, Request] = {}
     heard: dict[int, list[Event]] = {}
     cancelled = set()
     while len(asked) < count or engine.busy:
         for _ in range(dice.choice([0, 0, 1, 2, 5]) if len(asked) < count else 0):
-            request = some_request(dice)
+            request = some_request(dice, adapters=adapters)
             number = engine.submit(request)
             asked[number], heard[number] = request, []
         if asked and dice.random() < 0.1:
@@ -109,6 +141,19 @@ def test_random_traffic_says_what_each_says_alone(kind):
 def test_random_traffic_of_forty_in_little_memory():
     engine = traffic("ours", count=40, seed=2, slots=8, places=90)
     assert engine.slots.cuts > 3  # rows were made longer and shorter
+
+
+@pytest.mark.parametrize("kind", ["ours", "gpt2"])
+def test_random_traffic_of_adapters_says_what_each_says_merged_and_alone(kind):
+    engine = traffic(kind, count=24, seed=5, slots=6, places=200, adapters=tuple(ADAPTERS))
+    assert engine.stats().prefix_tokens_reused > 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["ours", "gpt2", "grouped_ngrams", "beyond_context"])
+@pytest.mark.parametrize(("slots", "places"), [(8, 90), (32, 2000)])
+def test_random_traffic_of_hundreds_with_adapters(kind, slots, places):
+    traffic(kind, count=250, seed=6, slots=slots, places=places, adapters=tuple(ADAPTERS))
 
 
 @pytest.mark.slow
@@ -204,6 +249,28 @@ def test_what_can_never_run_is_refused():
         Engine(exact(), None, cache_bytes=each)
     with pytest.raises(BadInput, match="1 or more"):
         Engine(exact(), None, slots=0)
+
+
+def test_keys_and_values_of_another_adapter_are_not_reused():
+    engine = Engine(adapted("ours", "narrow", "dora"), None, slots=4, adapters=("narrow", "dora"))
+    prompt, way = tuple(range(1, 23)), SamplingConfig(temperature=0, max_tokens=4)
+    before = 0
+    for adapter, reused in ((None, 0), ("narrow", 0), ("dora", 0), ("narrow", 21), (None, 21)):
+        say(engine, Request(prompt, way, adapter=adapter))
+        assert engine.stats().prefix_tokens_reused - before == reused
+        before += reused
+
+
+def test_an_adapter_that_is_not_there():
+    engine = Engine(adapted("ours", "narrow", "dora"), None, adapters=("narrow", "dora"))
+    with pytest.raises(BadInput, match="no adapter third is there, only narrow, dora"):
+        engine.submit(Request((1,), SamplingConfig(), adapter="third"))
+    with pytest.raises(BadInput, match="no adapter third is there, only none"):
+        Engine(exact(), None).submit(Request((1,), SamplingConfig(), adapter="third"))
+    with pytest.raises(BadInput, match="choose among adapters narrow, and the network has narrow, dora"):
+        Engine(adapted("ours", "narrow", "dora"), None, adapters=("narrow",))
+    with pytest.raises(BadInput, match="experts see tokens without their rows"):
+        Engine(adapted("mixture", "narrow"), None, adapters=("narrow",))
 
 
 def test_texts_stops_top_and_the_calculator_are_those_of_generate():
