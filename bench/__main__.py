@@ -10,6 +10,7 @@ NAMES = {
     "peft": "one LoRA trained twice, here and by peft on the exported model: the losses must be the same",
     "plan": "what `linnet plan` says of memory and time, beside what the trainings then take under a cap",
     "quantize": "int8 and int4 copies beside full precision: bytes, speed, what is lost of held-out text",
+    "serve": "the server under 200 clients, some killed, slow or talking nonsense; SIGTERM; what HTTP costs the engine",
     "shakespeare": "time to a validation loss on tinyshakespeare, beside nanoGPT in turn",
     "speed": "training speed as a share of the machine's matmul limit, beside nanoGPT and transformers",
 }
