@@ -17,8 +17,8 @@ class IndexConfig(Config):
     out: Path = Path("runs/index")
     """Folder of the index; one that is there is brought up to date."""
     encoder: Path | None = None
-    """Run whose network turns texts into vectors, to search by meaning too: an encoder, or any decoder. An index that
-    has one keeps it."""
+    """Run whose network turns texts into vectors, to search by meaning too: an encoder, or any decoder; or a folder of
+    sentence-transformers. An index that has one keeps it."""
     chunks: ChunkConfig | None = None
     """How documents are cut; an index keeps how it was cut."""
     column: str = "text"
@@ -35,6 +35,8 @@ class IndexConfig(Config):
 
 def main(cfg: IndexConfig) -> dict[str, Any]:
     """Make the index or bring it up to date, and return what it holds."""
+    import tempfile
+
     from linnet.core.console import logger
     from linnet.core.device import set_threads
     from linnet.retrieve.folder import encoder_of, save_index
@@ -44,14 +46,16 @@ def main(cfg: IndexConfig) -> dict[str, Any]:
     if bool(cfg.documents) == bool(cfg.remove):
         raise BadInput("give documents to index, or names to take out with --remove")
     before = opened(cfg)
-    if cfg.remove:
-        if before is None:
-            raise BadInput(f"{cfg.out}: no index to remove documents from")
-        index, done = without(before, cfg.remove)
-        encoder = encoder_of(cfg.out)
-    else:
-        index, done, encoder = indexed(cfg, before)
-    save_index(index, cfg.out, encoder)
+    with tempfile.TemporaryDirectory() as place:
+        if cfg.remove:
+            if before is None:
+                raise BadInput(f"{cfg.out}: no index to remove documents from")
+            index, done = without(before, cfg.remove)
+            encoder = encoder_of(cfg.out)
+        else:
+            given = None if cfg.encoder is None else taken_over(cfg.encoder, Path(place))
+            index, done, encoder = indexed(cfg, before, given)
+        save_index(index, cfg.out, encoder)
     logger.info("%s", done.line())
     return {
         "index": str(cfg.out),
@@ -74,19 +78,29 @@ def opened(cfg: IndexConfig) -> Any:
     return Index.open(cfg.out, on_device(cfg.device)) if is_index(cfg.out) else None
 
 
-def indexed(cfg: IndexConfig, before: Any) -> Any:
+def taken_over(encoder: Path, place: Path) -> Path:
+    """Return the run of an encoder; a folder of sentence-transformers becomes one in `place`."""
+    from linnet.export.hf_sentence import import_sentence, is_sentence_folder
+
+    if not is_sentence_folder(encoder):
+        return encoder
+    import_sentence(encoder, place / "encoder")
+    return place / "encoder"
+
+
+def indexed(cfg: IndexConfig, before: Any, given: Path | None) -> Any:
     """Return the index of the documents of the choices, what was done, and the run of its encoder."""
     from linnet.retrieve.dense import Embedder
     from linnet.retrieve.documents import documents
     from linnet.retrieve.folder import encoder_hash, encoder_of
     from linnet.retrieve.making import update
 
-    encoder = cfg.encoder or (encoder_of(cfg.out) if before is not None else None)
+    encoder = given or (encoder_of(cfg.out) if before is not None else None)
     embedder, mark = None, ""
     if encoder is not None:
         mark = encoder_hash(encoder)
         same = before is not None and before.encoder_hash == mark
-        embedder = before.embedder if same else Embedder(*on_device(cfg.device)(encoder))
+        embedder = before.embedder if same else Embedder.open(encoder, on_device(cfg.device))
     choices = cfg.chunks or (before.choices if before is not None else ChunkConfig())
     if embedder is not None and cfg.chunks is None and choices.tokens > embedder.room:  # as long as it can read
         choices = choices.but(tokens=embedder.room, overlap=min(choices.overlap, embedder.room // 4))

@@ -23,3 +23,23 @@ class ChunkConfig(Config):
 
 By = Literal["fused", "words", "meaning"]
 Form = Literal["numbered", "plain"]
+Pooling = Literal["first", "last", "mean"]
+
+
+class VectorConfig(Config):
+    """How a text becomes a vector by somebody else's encoder; saved as `vectors.json` beside its weights."""
+
+    begin: tuple[int, ...] = ()
+    """Ids before each text."""
+    end: tuple[int, ...] = ()
+    """Ids after each text."""
+    longest: int = Field(ge=1)
+    """Most tokens of a row; what is beyond is cut off."""
+    pooling: Pooling = "mean"
+    """Whose last state is the vector: the first token's, the last one's, or the mean of all."""
+    lower: bool = False
+    """Read a text in small letters."""
+    question: str = ""
+    """What goes before a question."""
+    passage: str = ""
+    """What goes before a passage."""

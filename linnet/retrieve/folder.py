@@ -8,10 +8,10 @@ encoder/            the network that made the vectors, so that the folder needs 
 ```
 """
 
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -25,14 +25,14 @@ from linnet.core.errors import BadInput
 from linnet.core.files import file_hash, json_text, read_json, replace_folder
 from linnet.retrieve.bm25 import Words
 from linnet.retrieve.config import ChunkConfig
-from linnet.retrieve.dense import Embedder
-from linnet.retrieve.index import Entry, Index, Load
+from linnet.retrieve.dense import VECTORS_FILE, Embedder, Load
+from linnet.retrieve.index import Entry, Index
 from linnet.retrieve.nearest import Engine
 
 VERSION = 1
 FILES = ("documents.jsonl", "words.json", "arrays.safetensors")
 ENCODER = "encoder"
-ENCODER_FILES = ("model.json", "model.safetensors", "tokenizer.json", "tokenizer_metadata.json")
+ENCODER_FILES = ("model.json", "model.safetensors", "tokenizer.json", "tokenizer_metadata.json", VECTORS_FILE)
 WORDS_BYTES = 2**30
 
 
@@ -42,12 +42,18 @@ def is_index(folder: Path) -> bool:
 
 
 def encoder_hash(run: Path) -> str:
-    """Return the hash of the network in a run folder; raises BadInput for a folder that is none, or of an adapter."""
+    """Return the hash of the network in a run folder, and of how it is used.
+
+    Raises BadInput for a folder that is none, or of an adapter.
+    """
     if not (run / "model.safetensors").is_file():
         adapter = (run / "adapter_model.safetensors").is_file()
         said = "an adapter; make a whole model of it first: linnet merge" if adapter else "no model folder"
         raise BadInput(f"{run}: {said}")
-    return file_hash(run / "model.safetensors")
+    whole = file_hash(run / "model.safetensors")
+    if not (run / VECTORS_FILE).is_file():
+        return whole
+    return hashlib.sha256(f"{whole} {file_hash(run / VECTORS_FILE)}".encode()).hexdigest()
 
 
 def encoder_of(folder: Path) -> Path | None:
@@ -203,8 +209,8 @@ def _table(table: np.ndarray, entries: tuple[Entry, ...], count: int, path: Path
     return table
 
 
-def _encoder(folder: Path, load: Callable[[Path], Any], made_by: str) -> Embedder:
+def _encoder(folder: Path, load: Load, made_by: str) -> Embedder:
     where = folder / ENCODER
-    if not (where / "model.safetensors").is_file() or file_hash(where / "model.safetensors") != made_by:
+    if not (where / "model.safetensors").is_file() or encoder_hash(where) != made_by:
         raise BadInput(f"{where}: the encoder that made the vectors is missing or another; make the index anew")
-    return Embedder(*load(where))
+    return Embedder.open(where, load)

@@ -7,7 +7,7 @@ for found in index.search("Who is Mia's best friend?", 5):
 ```
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,16 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from linnet.core.errors import BadInput
-from linnet.model.network import Network
 from linnet.retrieve.bm25 import Words
 from linnet.retrieve.config import WEAK_BELOW, By, ChunkConfig
-from linnet.retrieve.dense import Embedder
+from linnet.retrieve.dense import Embedder, Load
 from linnet.retrieve.fusion import fused
 from linnet.retrieve.nearest import Engine, Nearest, engine_of, nearest
 from linnet.retrieve.words import asked_for, terms
-from linnet.text.tokenizer import Tokenizer
 
-Load = Callable[[Path], tuple[Network, Tokenizer]]  # linnet.artifacts.load_network
 DEPTH = 100  # chunks of each ranking that are fused
 
 
@@ -124,7 +121,7 @@ class Index:
         return [] if self.vectors is None else nearest(self._engine, self.vectors, vector, depth)
 
     def _vector(self, question: str) -> np.ndarray | None:
-        return None if self.embedder is None else self.embedder.vectors([question])[0]
+        return None if self.embedder is None else self.embedder.vectors([question], asked=True)[0]
 
     @cached_property
     def _engine(self) -> Nearest:
