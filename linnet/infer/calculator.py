@@ -38,6 +38,11 @@ class CalculatorCalls:
         """Return the id that must come next, None where the model chooses."""
         return self._forced[0] if self._forced else None
 
+    @property
+    def coming(self) -> list[int]:
+        """Return all ids that must come next, as far as they are known."""
+        return self._forced
+
     def _answer(self) -> list[int]:
         call = CALL.search(self._bytes.decode("utf-8", errors="replace"))
         found = None if call is None else answer(call[1])

@@ -179,6 +179,11 @@ class Writer:
         """Return the token that must come next, None where the model chooses."""
         return None if self._calls is None else self._calls.forced
 
+    @property
+    def coming(self) -> list[int]:
+        """Return all tokens that must come next, as far as they are known."""
+        return [] if self._calls is None else self._calls.coming
+
     def event(self, choice: Choice) -> Event:
         """Return the event of the row's next token."""
         if self._calls is not None:

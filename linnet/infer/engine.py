@@ -2,7 +2,7 @@
 
 import itertools
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -15,8 +15,12 @@ from linnet.infer.requests import EngineStats, Event, Request
 from linnet.infer.rows import check_prompts, goes_beyond_context, read
 from linnet.infer.running import Running, choose
 from linnet.infer.slots import Slot, Slots
+from linnet.infer.speculative import MOST_GUESSES
 from linnet.model.decoder import Decoder
 from linnet.text.tokenizer import Tokenizer
+
+# A pass of the model costs about what so many tokens more in another pass cost: small networks are mostly overhead.
+PASS_COST, PASS_COST_ELSEWHERE = 16, 256
 
 
 class Engine:
@@ -57,8 +61,9 @@ class Engine:
         self._cancelled: deque[int] = deque()
         self._waiting: deque[tuple[int, list[int], Request]] = deque()
         self.running: list[Running] = []  # in the order in which they came
-        self._made = self._read = self._reused = 0
+        self._made = self._read = self._reused = self._guessed = self._kept = 0
         device = model.embedding.weight.device
+        self._pass_cost = PASS_COST if device.type == "cpu" else PASS_COST_ELSEWHERE
         self._logits_on = torch.device("cpu") if device.type == "mps" else device  # it has no float64, as draws need
 
     def submit(self, request: Request) -> int:
@@ -99,6 +104,8 @@ class Engine:
             tokens_made=self._made,
             prompt_tokens_read=self._read,
             prefix_tokens_reused=self._reused,
+            tokens_guessed=self._guessed,
+            guesses_kept=self._kept,
         )
 
     @torch.inference_mode()
@@ -111,11 +118,11 @@ class Engine:
         self._waiting.extend(self._inbox.popleft() for _ in range(len(self._inbox)))
         events = self._drop(gone) if gone else []
         self._let_in()
-        speaking, logits = self._write()
+        speaking, logits, checked = self._write()
         read, more = self._read_prompts()
         if speaking or read:
             parts = [*logits, *more]
-            events += self._say(speaking + read, torch.cat(parts) if len(parts) > 1 else parts[0])
+            events += self._say(speaking + read, torch.cat(parts) if len(parts) > 1 else parts[0], checked)
         return events
 
     def _drop(self, gone: set[int]) -> list[Event]:
@@ -157,20 +164,41 @@ class Engine:
             self._reused += len(slot.held)
             readers += 1
 
-    def _write(self) -> tuple[list[Running], list[Tensor]]:
-        """Let the model read the newest token of all who write; return them and the logits [N, V] after it."""
-        writers = {one.slot: one for one in self.running if not one.unread}
-        if not writers:
-            return [], []
+    def _write(self) -> tuple[list[Running], list[Tensor], dict[int, Tensor]]:
+        """Let the model read the newest token of all who write, and their guesses.
+
+        Return who writes, the logits [N, V] after their newest tokens, and by number those [1 + n, V] of who has
+        guessed n tokens: after the newest and after each guess.
+        """
+        if all(one.unread for one in self.running):
+            return [], [], {}
         rows = self.slots.span()  # others may stand between: they read nothing
-        writers = {slot: writers[slot] for slot in rows if slot in writers}
-        counts = [int(slot in writers) for slot in rows]
-        ids = [writers[slot].pending if slot in writers else 0 for slot in rows]
-        self._take(rows, counts)
-        logits = self._logits([[id] for id in ids], counts)
-        for slot, one in writers.items():
-            slot.held.append(one.pending)
-        return list(writers.values()), [logits if all(counts) else logits[[slot.row for slot in writers]]]
+        writers = sorted((one for one in self.running if not one.unread), key=lambda one: one.slot.row)
+        bold, plain = self._guess(writers)
+        parts, checked = [], dict[int, Tensor]()
+        if plain:
+            parts.append(self._read_rows(rows, {one.slot: [one.pending] for one in plain}))
+        if bold:
+            tokens = {one.slot: [one.pending, *one.guessed] for one in bold}
+            after = self._read_rows(list(tokens) if plain else rows, tokens, every=True)
+            parts.append(after[:, 0])
+            checked = {one.number: after[place] for place, one in enumerate(bold) if one.guessed}
+        for one in writers:
+            one.slot.held.append(one.pending)
+        return plain + bold, parts, checked
+
+    def _guess(self, writers: list[Running]) -> tuple[list[Running], list[Running]]:
+        """Let those who ask for it guess; return who is read with guesses, and who in a pass of their own before."""
+        worth = len(writers) / (self._pass_cost + len(writers))  # by so much a pass grows with a token for each
+        room = MOST_GUESSES
+        if self.model.config.positions == "learned":  # padding must not run beyond the table
+            room = self._context - max(len(one.slot.held) for one in writers) - 1
+        for one in writers:
+            one.guess(room, worth)
+        bold = [one for one in writers if one.guessed]
+        plain = [one for one in writers if not one.guessed]
+        padding = len(plain) * max((len(one.guessed) for one in bold), default=0)
+        return (writers, []) if bold and padding <= self._pass_cost else (bold, plain)
 
     def _read_prompts(self) -> tuple[list[Running], list[Tensor]]:
         """Let those who read have equal pieces of their prompts; return who has come to the end, and the logits."""
@@ -180,15 +208,25 @@ class Engine:
         piece = max(1, min(self.prefill_tokens // len(readers), max(one.unread for one in readers)))
         if self.model.config.positions == "learned":  # padding must not run beyond the table
             piece = min(piece, self._context - max(len(one.slot.held) for one in readers))
-        parts = [one.prompt[len(one.slot.held) :][:piece] for one in readers]
-        counts = [len(part) for part in parts]
-        self._take([one.slot for one in readers], counts)
-        logits = self._logits([part + [0] * (max(counts) - len(part)) for part in parts], counts)
-        for one, part in zip(readers, parts, strict=True):
-            one.slot.held.extend(part)
-        self._read += sum(counts)
+        parts = {one.slot: one.prompt[len(one.slot.held) :][:piece] for one in readers}
+        logits = self._read_rows(list(parts), parts)
+        for slot, part in parts.items():
+            slot.held.extend(part)
+        self._read += sum(map(len, parts.values()))
         done = [place for place, one in enumerate(readers) if not one.unread]
         return [readers[place] for place in done], [logits[done]] if done else []
+
+    def _read_rows(self, slots: Sequence[Slot], tokens: Mapping[Slot, list[int]], every: bool = False) -> Tensor:
+        """Let the model read tokens of slots, none of some; return the logits of who reads, in order.
+
+        [N, V] after the last token of each, or [N, T, V] after `every` one.
+        """
+        counts = [len(tokens.get(slot, ())) for slot in slots]
+        longest = max(counts)
+        ids = [[*tokens.get(slot, ()), *[0] * (longest - count)] for slot, count in zip(slots, counts, strict=True)]
+        self._take(slots, counts)
+        logits = self._logits(ids, counts, every)
+        return logits if all(counts) else logits[[place for place, count in enumerate(counts) if count]]
 
     def _take(self, slots: Sequence[Slot], counts: Sequence[int]) -> None:
         """Say to cache and adapters which slots read next, and how many tokens each."""
@@ -199,20 +237,42 @@ class Engine:
                 switch_rows(self.model, rows)
                 self._switched = rows
 
-    def _say(self, speaking: list[Running], logits: Tensor) -> list[Event]:
-        """Let each choose its token from logits [N, V]; return the events, and free the slots of who has ended."""
-        events = choose(speaking, logits.to(self._logits_on)[:, : self.vocab_size])
-        self._made += len(events)
-        for one, event in zip(speaking, events, strict=True):
+    def _say(self, speaking: list[Running], logits: Tensor, checked: Mapping[int, Tensor]) -> list[Event]:
+        """Let each choose its token from logits [N, V], and on from `checked` as long as it says what it guessed.
+
+        Return the events, and free the slots of who has ended.
+        """
+        said = latest = list(zip(speaking, choose(speaking, self._for_choice(logits)), strict=True))
+        for place in itertools.count():
+            going = []
+            for one, event in latest:
+                agrees = one.guessed[place : place + 1] == [event.id]
+                if agrees and event.finish is None:
+                    going.append(one)
+                elif one.guessed:
+                    self._guessed, self._kept = self._guessed + len(one.guessed), self._kept + place + agrees
+                    one.keep(place + agrees)
+            if not going:
+                break
+            after = torch.stack([checked[one.number][place + 1] for one in going])
+            latest = list(zip(going, choose(going, self._for_choice(after)), strict=True))
+            said = said + latest
+        self._made += len(said)
+        for one, event in said:
             if event.finish is not None:
                 self._leave(one)
-        return events
+        return [event for _, event in said]
 
-    def _logits(self, ids: list[list[int]], counts: list[int]) -> Tensor:
-        """Return the logits [N, V] after the last real token of each row of ids [N, T]."""
+    def _for_choice(self, logits: Tensor) -> Tensor:
+        return logits.to(self._logits_on)[:, : self.vocab_size]
+
+    def _logits(self, ids: list[list[int]], counts: list[int], every: bool) -> Tensor:
+        """Return the logits [N, V] after the last real token of each row of ids [N, T], or [N, T, V] after all."""
         device = self.model.embedding.weight.device
         whole = all(count == len(ids[0]) for count in counts)
         lengths = None if whole else torch.tensor(counts, device=device)
+        if every:
+            return read(self.model, torch.tensor(ids, device=device), self.slots.cache, lengths)
         after = torch.tensor(counts, device=device).clamp(min=1) - 1
         return read(self.model, torch.tensor(ids, device=device), self.slots.cache, lengths, after)[:, 0]
 

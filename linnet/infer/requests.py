@@ -6,6 +6,7 @@ from typing import Literal
 from linnet.infer.config import SamplingConfig
 
 Finish = Literal["stop", "length", "cancelled"]
+Speculative = Literal["lookup"]
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,8 @@ class Request:
     `stop_ids` end the text, by default the tokenizer's end token (a chat gives `text.chat.reply_ends`). Requests with
     the same prompt and seed say the same: `copy` numbers those that shall differ. Without `logprobs` the events have
     none, which is a little faster. `adapter` is one of those that the engine was opened with; none is the model alone.
+    `speculative` lets guesses that are looked up in prompt and text be checked several at a time: the text stays what
+    it is, up to rounding, and comes sooner where it repeats.
     """
 
     prompt: tuple[int, ...] | str
@@ -23,6 +26,7 @@ class Request:
     copy: int = 0
     logprobs: bool = True
     adapter: str | None = None
+    speculative: Speculative | None = None
 
 
 @dataclass(frozen=True)
@@ -54,3 +58,5 @@ class EngineStats:
     tokens_made: int
     prompt_tokens_read: int
     prefix_tokens_reused: int
+    tokens_guessed: int
+    guesses_kept: int

@@ -14,11 +14,15 @@ from linnet.infer.requests import Event, Request
 from linnet.infer.rows import Choice
 from linnet.infer.sampling import Draws, pick, report
 from linnet.infer.slots import Slot
+from linnet.infer.speculative import Guesses
 from linnet.text.tokenizer import Tokenizer
 
 
 class Running:
-    """A request in a slot; `pending` is the token chosen last, which the model has not read yet."""
+    """A request in a slot; `pending` is the token chosen last, which the model has not read yet.
+
+    `guessed` are the tokens that the model reads after it in this step, in case they are what it says.
+    """
 
     def __init__(
         self,
@@ -37,6 +41,10 @@ class Running:
         self.pending = -1
         self.draws = Draws(sampling.seed, [prompt], [request.copy], device) if sampling.temperature else None
         self.written: set[int] = set(prompt)  # asked only where repetition is penalised
+        self.guessed: list[int] = []
+        self._guesses = Guesses() if request.speculative else None
+        self._ids = list(prompt) if request.speculative else []
+        self._learns = False
         self._writer = Writer(number, prompt, tokenizer, sampling, frozenset(stops))
 
     @property
@@ -49,11 +57,32 @@ class Running:
         """Return the token that must come next, None where the model chooses."""
         return self._writer.next
 
+    def guess(self, most: int, worth: float) -> None:
+        """Guess up to `most` tokens after the pending one: what must come, or what is looked up and pays.
+
+        `worth` is the chance of being kept that makes a guess pay. The last token of the budget is never guessed.
+        """
+        self.guessed, most = [], min(most, self.left - 1)
+        if self._guesses is None or most < 1:
+            return
+        coming = self._writer.coming
+        self.guessed = coming[:most] if coming else self._guesses.guess(self._ids, most, worth)
+        self._learns = not coming
+
+    def keep(self, count: int) -> None:
+        """Note that so many of the guesses were what the model said: they have been read, the others have not."""
+        self.slot.held.extend(self.guessed[:count])
+        if self._guesses is not None and self._learns:
+            self._guesses.learn(len(self.guessed), count)
+        self.guessed = []
+
     def say(self, id: int, logprob: float | None, top: Top) -> Event:
         """Note the token that was chosen and return its event; without `finish` there is room for another."""
         given = self.forced is not None
         self.pending, self.left = id, self.left - 1
         self.written.add(id)
+        if self._guesses is not None:
+            self._ids.append(id)
         said = self._writer.event(Choice(self.number, id, 0.0, top, self.left == 0, given))
         return Event(self.number, id, said.text, 0.0 if given else logprob, top, said.finish_reason, given)
 

@@ -1,9 +1,13 @@
-"""Speculative decoding of one text: a draft guesses several tokens, the model checks them in a single pass.
+"""Speculative decoding: a draft guesses several tokens, the model checks them in a single pass.
 
 Leviathan et al. 2023, arXiv 2211.17192. What comes out has exactly the model's own distribution, whatever the draft;
 greedy tokens are those of plain decoding. n guesses, V vocabulary.
+
+A guess that was certain (looked up) is kept where it is what the model draws at its place: then the text is the very
+one of plain decoding, as long as the n-th token is drawn by the n-th random number. The serving engine checks so.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,6 +26,10 @@ from linnet.model.slot_cache import SlotCache
 from linnet.text.tokenizer import Tokenizer
 
 LOOK_FOR = (3, 2, 1)  # ids at the end of a text whose earlier place is looked up, the longest first
+# Of the guesses of one text: the share that is kept where 1, 2 or 3 ids agree, before anything is known; how much one
+# more outcome counts against it, and how far it comes back to where it began with each pass.
+FIRST_SHARES, NEWS, TRUST = {1: 0.3, 2: 0.5, 3: 0.7}, 0.1, 0.01
+MOST_GUESSES = 8
 
 
 @dataclass
@@ -48,17 +56,59 @@ class Draft(Protocol):
 class PromptLookup:
     """Guesses that a text goes on as it did before: after the last place where its last few ids stood.
 
-    Prompt look-up decoding (Saxena 2023); it costs nothing and pays where a reply repeats its prompt.
+    Prompt look-up decoding (Saxena 2023); it costs little and pays where a reply repeats its prompt. It remembers the
+    places of the text that it saw last, so that the same text with more to it is quick to look into.
     """
 
-    def guess(self, ids: list[int], most: int, dice: torch.Generator) -> tuple[list[int], Tensor | None]:
+    def __init__(self) -> None:
+        self._ids: list[int] = []
+        self._after: dict[tuple[int, ...], int] = {}  # what followed these ids, where they stood last, begins here
+
+    def guess(self, ids: list[int], most: int, dice: torch.Generator | None = None) -> tuple[list[int], Tensor | None]:
         """Return what followed; nothing where the last id is new."""
+        place, _ = self.find(ids)
+        return ids[place : place + most], None
+
+    def find(self, ids: list[int]) -> tuple[int, int]:
+        """Return where in a text begins what followed its last ids before, and how many ids agree; the end, and 0."""
+        if ids[: len(self._ids)] != self._ids:
+            self._ids, self._after = [], {}
+        for end in range(max(1, len(self._ids)), len(ids)):  # not what ends the text: nothing follows yet
+            for length in LOOK_FOR:
+                if length <= end:
+                    self._after[tuple(ids[end - length : end])] = end
+        self._ids = ids.copy()
         for length in LOOK_FOR:
-            end = ids[-length:]
-            for start in range(len(ids) - length - 1, -1, -1):
-                if ids[start : start + length] == end:
-                    return ids[start + length : start + length + most], None
-        return [], None
+            place = self._after.get(tuple(ids[-length:])) if length < len(ids) else None
+            if place is not None:
+                return place, length
+        return len(ids), 0
+
+
+class Guesses:
+    """The guesses of one text that is written beside others: looked up, and no more of them than pay.
+
+    How often guesses were kept is counted by how many ids agreed, and forgotten bit by bit.
+    """
+
+    def __init__(self) -> None:
+        self._lookup, self._agreed = PromptLookup(), 0
+        self._kept = dict(FIRST_SHARES)
+
+    def guess(self, ids: list[int], most: int, worth: float) -> list[int]:
+        """Return up to `most` ids, as long as the chance that they are all kept is at least `worth`, within (0, 1)."""
+        for length, share in FIRST_SHARES.items():  # what did not pay once is tried again some day
+            self._kept[length] += TRUST * (share - self._kept[length])
+        place, self._agreed = self._lookup.find(ids)
+        if not self._agreed:
+            return []
+        paying = math.log(worth) / math.log(self._kept[self._agreed])
+        return ids[place : place + min(most, MOST_GUESSES, int(paying))]
+
+    def learn(self, guessed: int, kept: int) -> None:
+        """Note how many of the guesses were kept."""
+        for outcome in [1.0] * kept + [0.0] * (kept < guessed):
+            self._kept[self._agreed] += NEWS * (outcome - self._kept[self._agreed])
 
 
 class DraftModel:
@@ -157,11 +207,12 @@ def judge(guesses: list[int], drawn_from: Tensor | None, wanted: Tensor, dice: t
     1). `wanted` [n + 1, V] holds p; without `drawn_from` each q is certain of its guess.
     """
     uniforms = torch.rand(len(guesses) + 1, generator=dice, dtype=torch.float64)
+    if drawn_from is None:  # q is 1 at x: then it comes to the same to draw from p, and keep x where it is drawn
+        drawn = sample(wanted.log(), uniforms).tolist()
+        return drawn[: common_prefix(guesses, drawn) + 1]
     for place, id in enumerate(guesses):
-        p = wanted[place]
-        q = torch.zeros_like(p) if drawn_from is None else drawn_from[place]
-        sure = 1.0 if drawn_from is None else float(q[id])
-        if float(uniforms[place]) * sure < float(p[id]):
+        p, q = wanted[place], drawn_from[place]
+        if float(uniforms[place]) * float(q[id]) < float(p[id]):
             continue
         rest = (p - q).clamp(min=0)
         rest[id] = 0  # it was refused: p(x) < q(x)

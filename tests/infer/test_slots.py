@@ -74,8 +74,19 @@ def test_a_prompt_waits_for_one_who_reads_the_same_beginning():
     reader = room.join(LONG, 22)
     assert room.join([*LONG, 50], 24) is None
     assert room.join([*LONG[:5], 50], 24) is not None  # five tokens are not worth it
+    other = room.join([*LONG, 50], 24, adapter="another")  # it reads for itself
+    assert (other.held, other.adapter) == ([], "another")
+    room.leave(other)
     read_all(reader)
     assert room.join([*LONG, 50], 24).held == LONG
+
+
+def test_what_another_adapter_has_made_is_not_reused():
+    room = slots(2, 66)
+    for adapter, reused in ((None, 0), ("one", 0), ("two", 0), ("one", 19), (None, 0), (None, 19)):
+        slot = room.join(LONG, 22, adapter=adapter)
+        assert len(slot.held) == reused  # of two rows the one that was left first goes to a newcomer
+        room.leave(read_all(slot))
 
 
 def test_more_than_may_be_read_waits():
