@@ -50,7 +50,7 @@ class QuickstartConfig(Config):
     """Stories that are sampled and checked."""
     temperature: float = Field(default=0.1, ge=0, le=100)
     """Temperature of these stories."""
-    repetition_penalty: float = Field(default=1.015, gt=0, le=100)
+    repetition_penalty: float = Field(default=1.015, ge=0.01, le=100)
     """Repetition penalty of these stories: just enough to break a tie between a place that was and all the others."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Seed of every stage."""

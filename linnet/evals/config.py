@@ -41,7 +41,7 @@ class EvaluateConfig(Config):
     """Stories to sample and check (for models of the small world); 0 is none."""
     temperature: float = Field(default=1.0, ge=0, le=100)
     """Temperature of the stories, and of the replies when there are several --samples."""
-    repetition_penalty: float = Field(default=1.0, gt=0, le=100)
+    repetition_penalty: float = Field(default=1.0, ge=0.01, le=100)
     """Repetition penalty of the stories, and of the replies when there are several --samples; 1 is off."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Seed of the stories, shots and samples."""

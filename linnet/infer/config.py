@@ -16,7 +16,7 @@ class SamplingConfig(Config):
     """Choose among the fewest likeliest tokens that hold this probability together (nucleus); 1 is all."""
     min_p: float = Field(default=0.0, ge=0, le=1)
     """Choose among tokens at least this share as likely as the likeliest; 0 is all."""
-    repetition_penalty: float = Field(default=1.0, gt=0, le=100)
+    repetition_penalty: float = Field(default=1.0, ge=0.01, le=100)
     """Above 1 makes tokens that the prompt or the text already holds less likely; 1 is off."""
     max_tokens: int = Field(default=200, ge=1, le=2**22)
     """Most tokens to write after a prompt."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from linnet.infer.config import SamplingConfig
 
+COLDEST = 1e-6  # below it logits would overflow; what is said there is greedy already
 BLOCK = 128  # random numbers drawn at a time for each row
 
 
@@ -52,7 +53,7 @@ def filtered(logits: Tensor, config: SamplingConfig, seen: Tensor | None = None)
     if config.repetition_penalty != 1 and seen is not None:
         logits = penalise_repetition(logits, seen, config.repetition_penalty)
     if config.temperature not in (0, 1):
-        logits = logits / config.temperature
+        logits = logits / max(config.temperature, COLDEST)
     if config.top_k:
         logits = keep_top_k(logits, config.top_k)
     if config.top_p < 1:

@@ -56,6 +56,13 @@ def test_top_k_keeps_the_k_largest(k):
     assert kept(keep_top_k(x, k)) == expected
 
 
+@pytest.mark.parametrize("choices", [{"temperature": 5e-324}, {"repetition_penalty": 0.01, "temperature": 1e-30}])
+def test_the_coldest_choices_still_give_a_token_and_the_likeliest(choices):
+    x, seen = logits(), torch.ones(6, 40, dtype=torch.bool)
+    found = filtered(x, SamplingConfig(**choices), seen)
+    assert torch.equal(sample(found, torch.rand(6, dtype=torch.float64)), x.argmax(-1))
+
+
 def test_top_k_keeps_ties():
     assert kept(keep_top_k(torch.tensor([[1.0, 2.0, 2.0, 0.0]]), 1)) == [{1, 2}]
 
