@@ -17,6 +17,7 @@ from linnet.core.console import logger
 from linnet.serve.answers import Answer, ChatAnswer, CompletionAnswer
 from linnet.serve.asking import Asked, ask_chat, ask_completion
 from linnet.serve.bodies import AttentionBody, ChatBody, CompletionBody, EmbeddingBody
+from linnet.serve.described import Card, Cards, ChatCompletion, Completion, Embeddings, Health, Looks, answers
 from linnet.serve.guard import Guard
 from linnet.serve.jobs import Desk
 from linnet.serve.looking import attention, embed
@@ -33,10 +34,6 @@ PAGE = {
         f"/page/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
         for name in ("main", "api", "store", "talk", "tokens", "attention", "controls", "dom")
     },
-}
-ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"description": "OpenAI's error object: {error: {message, type, param, code}}"}
-    for status in (400, 401, 403, 404, 408, 413, 429, 503, 504)
 }
 
 
@@ -65,17 +62,17 @@ def create_app(service: Service) -> FastAPI:
 def _add_openai(app: FastAPI, service: Service) -> None:
     """Add what OpenAI's clients ask for."""
 
-    @app.get("/v1/models", responses=ERRORS)
+    @app.get("/v1/models", responses=answers(Cards))
     async def models() -> Response:
         """List the served models."""
         return as_json({"object": "list", "data": [host.card() for host in service.hosts.values()]})
 
-    @app.get("/v1/models/{name:path}", responses=ERRORS)
+    @app.get("/v1/models/{name:path}", responses=answers(Card))
     async def model(name: str) -> Response:
         """Say what a model is."""
         return as_json(service.desk(name).host.card())
 
-    @app.post("/v1/chat/completions", responses=ERRORS)
+    @app.post("/v1/chat/completions", responses=answers(ChatCompletion, streams=True))
     async def chat(body: ChatBody) -> Response:
         """Reply to a conversation."""
         desk = service.desk(body.model)
@@ -83,7 +80,7 @@ def _add_openai(app: FastAPI, service: Service) -> None:
         answer = ChatAnswer(desk.host, asked, body.stream_options.include_usage)
         return _reply(service, desk, asked, answer, body.stream)
 
-    @app.post("/v1/completions", responses=ERRORS)
+    @app.post("/v1/completions", responses=answers(Completion, streams=True))
     async def completions(body: CompletionBody) -> Response:
         """Go on with texts."""
         desk = service.desk(body.model)
@@ -91,7 +88,7 @@ def _add_openai(app: FastAPI, service: Service) -> None:
         answer = CompletionAnswer(desk.host, asked, body.stream_options.include_usage)
         return _reply(service, desk, asked, answer, body.stream)
 
-    @app.post("/v1/embeddings", responses=ERRORS)
+    @app.post("/v1/embeddings", responses=answers(Embeddings))
     async def embeddings(body: EmbeddingBody) -> Response:
         """Return the mean of the model's last states over each text, of length 1; nothing was trained for it."""
         desk = service.desk(body.model)
@@ -101,7 +98,7 @@ def _add_openai(app: FastAPI, service: Service) -> None:
 def _add_looks(app: FastAPI, service: Service) -> None:
     """Add what the page shows of a model's inside."""
 
-    @app.post("/v1/linnet/attention", responses=ERRORS)
+    @app.post("/v1/linnet/attention", responses=answers(Looks))
     async def look(body: AttentionBody) -> Response:
         """Return who looks at whom in a layer and head of a model, over at most 256 tokens."""
         desk = service.desk(body.model)
@@ -111,13 +108,13 @@ def _add_looks(app: FastAPI, service: Service) -> None:
 def _add_status(app: FastAPI, service: Service) -> None:
     """Add what those who run the server look at."""
 
-    @app.get("/health")
+    @app.get("/health", responses=answers(Health) | {503: {"model": Health}})
     async def health() -> Response:
         """Say whether requests are taken."""
         state = "ok" if service.healthy else "draining" if service.draining else "failed"
         return as_json({"status": state, "models": list(service.hosts)}, 200 if service.healthy else 503)
 
-    @app.get("/metrics")
+    @app.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Return the numbers of the server and its engines, for Prometheus."""
         text = service.gauges.text(service.levels())

@@ -109,7 +109,7 @@ class Sampled(Body):
     """Choose among the k likeliest tokens; 0 is all. Not OpenAI's."""
     min_p: float = Field(default=0, ge=0, le=1)
     """Choose among tokens at least this share as likely as the likeliest. Not OpenAI's."""
-    repetition_penalty: float = Field(default=1, gt=0, le=100)
+    repetition_penalty: float = Field(default=1, ge=0.01, le=100)
     """Above 1 makes tokens that were said less likely. Not OpenAI's."""
     calculator: bool = False
     """Answer each `<<6*7=` that the model writes with a calculator, within the reply. Not OpenAI's."""

@@ -164,6 +164,9 @@ def test_the_description_names_every_route(client):
     assert "/" not in paths
 
 
+SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "calculator")
+
+
 def spoiled(generator: random.Random) -> bytes:
     """Return a body that is nearly right: fields changed, lost or added, bytes turned or cut."""
     odd = [
@@ -174,6 +177,8 @@ def spoiled(generator: random.Random) -> bytes:
         1.5,
         10**30,
         1e308,
+        5e-324,
+        0.01,
         "",
         "x",
         "\ud800",
@@ -189,7 +194,7 @@ def spoiled(generator: random.Random) -> bytes:
     if generator.random() < 0.3:
         body = {"model": "base", "prompt": "the", "max_tokens": 2, "logprobs": 1}
     for _ in range(generator.randint(0, 3)):
-        body[generator.choice([*body, "junk", "tools", "input", "text", "layer"])] = generator.choice(odd)
+        body[generator.choice([*body, *SAMPLING, "junk", "tools", "input", "text", "layer"])] = generator.choice(odd)
     if generator.random() < 0.3:
         body["messages"] = [generator.choice([*odd, {"role": generator.choice(odd), "content": generator.choice(odd)}])]
     data = bytearray(json.dumps(body).encode())
