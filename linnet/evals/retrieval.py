@@ -13,12 +13,21 @@ import numpy as np
 
 from linnet.core.errors import BadInput
 from linnet.data import sources, world
-from linnet.metrics import auroc, bootstrap_interval, compare_paired, wilson_interval
+from linnet.metrics import (
+    auroc,
+    bootstrap_interval,
+    compare_paired,
+    exact_match,
+    normalised_answer,
+    wilson_interval,
+)
 from linnet.retrieve.asking import Answer
 from linnet.retrieve.config import By
+from linnet.retrieve.fusion import fused
 from linnet.retrieve.index import Found, Index
 
 DEPTH = 10  # places that are looked at
+WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 4.0)  # of the ranking by meaning, beside that by words
 RECALLS = (1, 5, 10)
 WORLD_TRIED = 10_000  # questions of the small world that are looked through
 MEASURES = (*(f"recall@{k}" for k in RECALLS), f"mrr@{DEPTH}")
@@ -34,9 +43,11 @@ class Question:
 
     def is_answered_by(self, found: Found) -> bool:
         """Say whether a chunk is of the passage: it overlaps it."""
-        return any(
-            found.document == name and found.start < end and start < found.end for name, start, end in self.places
-        )
+        return self.is_at(found.document, found.start, found.end)
+
+    def is_at(self, document: str, start: int, end: int) -> bool:
+        """Say whether a stretch of a document overlaps the passage."""
+        return any(document == name and start < last and first < end for name, first, last in self.places)
 
 
 def questions_of(index: Index, rows: Iterable[dict[str, Any]], most: int | None = None) -> list[Question]:
@@ -162,50 +173,97 @@ def threshold_of(inside: np.ndarray, outside: np.ndarray) -> float:
     return float(cuts[int(np.argmax(right))])
 
 
+def weight_of(index: Index, questions: Sequence[Question]) -> float:
+    """Return the weight of the ranking by meaning with the highest mean reciprocal rank, of equal ones that nearest 1.
+
+    Without an encoder it stays what it is.
+    """
+    if index.embedder is None:
+        return index.meaning_weight
+    sums = np.zeros(len(WEIGHTS))
+    for question in questions:
+        rankings = [index.ranking(question.text, by) for by in ("words", "meaning")]
+        right = {number for number in set().union(*rankings) if question.is_at(*index.place_of(number))}
+        for place, weight in enumerate(WEIGHTS):
+            order = [number for number, _ in fused(rankings, weights=(1.0, weight))[:DEPTH]]
+            rank = next((rank for rank, number in enumerate(order, start=1) if number in right), 0)
+            sums[place] += 1 / rank if rank else 0.0
+    best = [weight for weight, total in zip(WEIGHTS, sums, strict=True) if total >= sums.max() - 1e-9]
+    return min(best, key=lambda weight: abs(np.log(max(weight, 1e-3))))
+
+
 def calibrate(
     index: Index, questions: Sequence[Question], by: By = "fused"
 ) -> tuple[Index, list[Question], dict[str, Any]]:
-    """Return the index with the threshold that half of the passages give, the other questions, and how right it is.
+    """Return the index with weight and threshold that half of the passages give, the other questions, how right it is.
 
     Raises BadInput for questions on one passage only.
     """
-    inside, outside = evidence(index, questions, by)
     order = {places: number for number, places in enumerate(dict.fromkeys(one.places for one in questions))}
-    learn = np.array([order[one.places] % 2 == 0 for one in questions])
-    if learn.all():
+    half = np.array([order[one.places] % 2 == 0 for one in questions])
+    if half.all():
         raise BadInput("questions on one passage only: a threshold is found on half of the passages, tried on the rest")
-    cut = threshold_of(inside[learn], outside[learn])
-    there, absent = inside[~learn] >= cut, outside[~learn] < cut
+    learn = [question for question, learned in zip(questions, half, strict=True) if learned]
+    rest = [question for question, learned in zip(questions, half, strict=True) if not learned]
+    index = replace(index, meaning_weight=weight_of(index, learn))
+    index = replace(index, weak_below=threshold_of(*evidence(index, learn, by)))
+    inside, outside = evidence(index, rest, by)
+    there, absent = inside >= index.weak_below, outside < index.weak_below
     labels = np.concatenate([np.ones(there.size), np.zeros(absent.size)])
     numbers = {
-        "weak_below": cut,
-        "auroc": auroc(labels, np.concatenate([inside[~learn], outside[~learn]])),
+        "weak_below": index.weak_below,
+        "meaning_weight": index.meaning_weight,
+        "auroc": auroc(labels, np.concatenate([inside, outside])),
         "answered when there": float(there.mean()),
         "answered when there interval": list(wilson_interval(int(there.sum()), there.size)),
         "refused when not there": float(absent.mean()),
         "refused when not there interval": list(wilson_interval(int(absent.sum()), absent.size)),
-        "questions to find it": int(learn.sum()),
-        "questions to try it": int((~learn).sum()),
+        "questions to find it": len(learn),
+        "questions to try it": len(rest),
     }
-    rest = [question for question, learned in zip(questions, learn, strict=True) if not learned]
-    return replace(index, weak_below=cut), rest, numbers
+    return index, rest, numbers
+
+
+def says(one: str, text: str) -> bool:
+    """Say whether a model's reply is an answer, whatever its case and punctuation (as SQuAD is graded)."""
+    return bool(exact_match([one], text))
+
+
+def quotes(one: str, text: str) -> bool:
+    """Say whether a quoted sentence holds an answer."""
+    return normalised_answer(one) in normalised_answer(text)
+
+
+Asked = Callable[[str, Sequence[Found]], Answer]  # a question and what was found -> an answer
 
 
 def right_sources(
-    questions: Sequence[Question], answer: Callable[[str], Answer], right: Callable[[str, str], bool]
+    index: Index,
+    questions: Sequence[Question],
+    answer: Asked,
+    right: Callable[[str, str], bool],
+    by: By = "fused",
+    k: int = 4,
 ) -> dict[str, Any]:
-    """Return how often the source that an answer names first is of the question's passage, and how often it is right.
+    """Return how often the first source that an answer names is of the question's passage, and how often it is right.
 
+    Each question is then asked again with all chunks of its passage left out of what was found: "false refusals" is how
+    often it is said not to be in the documents though it is, "false answers" how often it is answered though it is not.
     `right` says whether a reply is a given answer.
     """
-    sources, rights = np.zeros(len(questions)), np.zeros(len(questions))
+    names = ("right source", "right answer", "false refusals", "false answers")
+    values = {name: np.zeros(len(questions)) for name in names}
     for place, question in enumerate(questions):
-        given = answer(question.text)
-        sources[place] = bool(given.cited) and question.is_answered_by(given.sources[given.cited[0] - 1])
-        rights[place] = any(right(one, given.text) for one in question.answers)
+        given = answer(question.text, index.search(question.text, k, by))
+        left = [one for one in index.search(question.text, k + DEPTH, by) if not question.is_answered_by(one)]
+        source = given.sources[given.cited[0] - 1] if given.cited else None
+        values["right source"][place] = source is not None and question.is_answered_by(source)
+        values["right answer"][place] = any(right(one, given.text) for one in question.answers)
+        values["false refusals"][place] = not given.is_there
+        values["false answers"][place] = answer(question.text, left[:k]).is_there
     found: dict[str, Any] = {"questions": len(questions)}
-    for name, values in (("right source", sources), ("right answer", rights)):
-        sums, counts = by_passage(questions, values)
-        found[name] = float(values.mean())
+    for name, each in values.items():
+        sums, counts = by_passage(questions, each)
+        found[name] = float(each.mean())
         found[f"{name} interval"] = list(bootstrap_interval(sums, counts))
     return found

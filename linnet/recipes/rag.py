@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -40,7 +40,8 @@ class RagConfig(SamplingConfig):
     measure: Path | None = None
     """Rows of questions with their contexts (SQuAD's columns), or `world`: measure how well the index finds."""
     calibrate: bool = False
-    """With --measure: keep the threshold of weak evidence that half of these questions give."""
+    """With --measure: keep the threshold of weak evidence, and the weight of meaning beside words, that half of these
+    questions give; the other half is measured."""
     questions: OptionalInt = Field(default=None, ge=2)
     """Most questions to measure with."""
     engine: Literal["faiss", "numpy", "qdrant"] = "numpy"
@@ -63,36 +64,29 @@ def main(cfg: RagConfig) -> dict[str, Any] | None:
     """Answer questions, or measure; answers go to stdout, all else to stderr."""
     from linnet.core.device import set_threads
     from linnet.recipes.index import on_device
+    from linnet.retrieve.asking import answer
     from linnet.retrieve.index import Index
 
     set_threads(cfg.threads)
     index = Index.open(cfg.index, on_device(cfg.device), cfg.engine, cfg.qdrant_url)
     if cfg.measure is not None:
         return measured(cfg, index)
-    answer = answerer(cfg, index)
+    model = model_of(cfg)
     for question in [cfg.question] if cfg.question is not None else asked():
-        show(cfg, question, answer(question))
+        show(cfg, question, answer(index, question, model, k=cfg.sources, by=cfg.by, form=cfg.form, anyway=cfg.anyway))
     return None
 
 
-def answerer(cfg: RagConfig, index: "Index") -> "Callable[[str], Answer]":
-    """Return what answers a question by the choices."""
-    from functools import partial
-
-    from linnet.retrieve.asking import answer
-
-    model = None if cfg.run is None else model_of(cfg, cfg.run)
-    return partial(answer, index, model=model, k=cfg.sources, by=cfg.by, form=cfg.form, anyway=cfg.anyway)
-
-
-def model_of(cfg: RagConfig, run: Path) -> "Model":
-    """Return the model of a run that was taught to reply."""
+def model_of(cfg: RagConfig) -> "Model | None":
+    """Return the model of a run that was taught to reply, None where no run was named."""
     from linnet.artifacts import load_model
     from linnet.core.device import pick_device
     from linnet.infer.chatting import replies
     from linnet.retrieve.asking import Model
     from linnet.text.chat import Message, chats, render
 
+    if (run := cfg.run) is None:
+        return None
     if not chats(run):
         raise BadInput(f"{run}: was not taught to reply (no chat_template.jinja); first: linnet sft {run}")
     model, tokenizer = load_model(run, pick_device(cfg.device))
@@ -108,24 +102,26 @@ def model_of(cfg: RagConfig, run: Path) -> "Model":
 
 
 def measured(cfg: RagConfig, index: "Index") -> dict[str, Any]:
-    """Measure how well the index finds, what weak evidence tells, and how often answers name the right source."""
+    """Measure how well the index finds, what weak evidence tells, how often answers and refusals are right."""
+    from functools import partial
+
     from linnet.evals import retrieval
-    from linnet.metrics import exact_match, normalised_answer
+    from linnet.retrieve.asking import answer_from
     from linnet.retrieve.folder import encoder_of, save_index
 
     questions = retrieval.questions_of(index, retrieval.rows_of(str(cfg.measure), index), cfg.questions)
-    table: dict[str, Any] = {"questions": len(questions), **retrieval.compare_ways(index, questions)}
-    better, rest, table["evidence"] = retrieval.calibrate(index, questions, cfg.by)
+    better, rest, evidence = retrieval.calibrate(index, questions, cfg.by)
     if cfg.calibrate:
         save_index(better, cfg.index, encoder_of(cfg.index))
-        questions, index = rest, better  # answers are measured on what the threshold was not found on
-    answers = answerer(cfg, index)
-
-    def right(one: str, text: str) -> bool:  # a model says it, a quoted sentence holds it
-        return bool(exact_match([one], text)) if cfg.run else normalised_answer(one) in normalised_answer(text)
-
-    table["answers"] = retrieval.right_sources(questions, answers, right)
-    return table
+        questions, index = rest, better  # measured on what neither weight nor threshold was found on
+    answers = partial(answer_from, index, model=model_of(cfg), form=cfg.form, anyway=cfg.anyway)
+    right = retrieval.says if cfg.run else retrieval.quotes
+    return {
+        "questions": len(questions),
+        **retrieval.compare_ways(index, questions),
+        "evidence": evidence,
+        "answers": retrieval.right_sources(index, questions, answers, right, cfg.by, cfg.sources),
+    }
 
 
 def asked() -> Iterator[str]:

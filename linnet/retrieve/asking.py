@@ -154,7 +154,19 @@ def answer(
     """
     if not question.strip():
         raise BadInput("an empty question; ask something")
-    found = index.search(question, k, by)
+    return answer_from(index, question, index.search(question, k, by), model, form=form, anyway=anyway)
+
+
+def answer_from(
+    index: Index,
+    question: str,
+    found: Sequence[Found],
+    model: Model | None = None,
+    *,
+    form: Form = "numbered",
+    anyway: bool = False,
+) -> Answer:
+    """Answer from what was found in an index, or say that it is not in the documents; see `answer`."""
     if not found or (index.is_weak(found) and not anyway):
         return Answer(NOT_THERE, tuple(found), ())
     if model is None:

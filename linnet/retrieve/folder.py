@@ -93,6 +93,7 @@ def save_index(index: Index, folder: Path, encoder: Path | None = None) -> None:
             "chunks": len(index.chunks),
             "chosen": index.choices.model_dump(mode="json"),
             "weak_below": index.weak_below,
+            "meaning_weight": index.meaning_weight,
             "encoder": index.encoder_hash,
             "files": {name: file_hash(new / name) for name in FILES},
         }
@@ -133,6 +134,9 @@ def read(folder: Path, load: Load, engine: Engine, qdrant_url: str) -> Index:
         if vectors is None or vectors.shape != (len(table), embedder.size) or not np.isfinite(vectors).all():
             raise BadInput(f"{folder / 'arrays.safetensors'}: its vectors are not those of its chunks and encoder")
     weak = _field(about, "weak_below", float, folder)
+    weight = _field({"meaning_weight": 1.0, **about}, "meaning_weight", float, folder)  # older ones have none
+    if not 0 <= weight <= 1000:
+        raise BadInput(f"{folder / 'index.json'}: meaning_weight {weight} is not from 0 to 1000; make the index anew")
     content = file_hash(folder / "arrays.safetensors")
     return Index(
         entries,
@@ -143,6 +147,7 @@ def read(folder: Path, load: Load, engine: Engine, qdrant_url: str) -> Index:
         embedder,
         made_by,
         weak,
+        weight,
         engine,
         qdrant_url,
         content,

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -62,6 +63,7 @@ class Index:
     embedder: Embedder | None = None
     encoder_hash: str = ""
     weak_below: float = WEAK_BELOW
+    meaning_weight: float = 1.0  # of the ranking by meaning beside that by words, where both are fused
     engine: Engine = "numpy"
     qdrant_url: str = ""
     content: str = ""  # the hash of what is indexed
@@ -80,8 +82,9 @@ class Index:
     def search(self, question: str, k: int = 5, by: By = "fused") -> list[Found]:
         """Return the `k` best chunks for a question, best first; fewer where fewer have anything to do with it.
 
-        "words" ranks by BM25, "meaning" by the cosine of vectors, "fused" by both rankings (reciprocal rank fusion);
-        without an encoder it is by words. Raises BadInput for "meaning" without one.
+        "words" ranks by BM25, "meaning" by the cosine of vectors, "fused" by both rankings (reciprocal rank fusion,
+        that by meaning with the index's weight); without an encoder it is by words. Raises BadInput for "meaning"
+        without one.
         """
         if by == "meaning" and self.embedder is None:
             raise BadInput("this index has no encoder; make it with one: linnet index ... --encoder RUN")
@@ -97,12 +100,24 @@ class Index:
         elif by == "meaning":
             ranking = list(near.items())
         else:
-            ranking = fused([by_words, list(near)] if near else [by_words])
+            ranking = fused([by_words, list(near)], weights=(1.0, self.meaning_weight))
         return [self._found(place, score, float(scores[place]), vector, asked) for place, score in ranking[:k]]
 
     def is_weak(self, found: Sequence[Found]) -> bool:
         """Say whether what was found is too little to answer from: the documents most likely do not say it."""
         return max((one.coverage for one in found), default=0.0) < self.weak_below
+
+    def ranking(self, question: str, by: Literal["words", "meaning"], depth: int = DEPTH) -> list[int]:
+        """Return the numbers of the best chunks by one way alone, best first: what is fused."""
+        if by == "words":
+            return [int(place) for place in _best(self.words.scores(terms(question)), depth)]
+        vector = self._vector(question)
+        return [] if vector is None else [number for number, _ in self._near(vector, depth)]
+
+    def place_of(self, number: int) -> tuple[str, int, int]:
+        """Return where a chunk stands by its number: the name of its document, and from which character to which."""
+        document, start, end = (int(part) for part in self.chunks[number])
+        return self.entries[document].name, start, end
 
     def text_of(self, number: int) -> str:
         """Return the text of a chunk by its number."""

@@ -79,7 +79,7 @@ def update(
         found |= {name: old[name] if same else _part(old[name].entry, choices, embedder) for name in left}
     done = Changes(tuple(added), tuple(changed), () if keep else tuple(left), len(found) - len(added) - len(changed))
     index = _joined([found[name] for name in sorted(found)], choices, embedder, encoder_hash)
-    return (index if before is None else replace(index, weak_below=before.weak_below)), done
+    return (index if before is None else _judging_as(before, index)), done
 
 
 def without(before: Index, names: Iterable[str]) -> tuple[Index, Changes]:
@@ -90,7 +90,14 @@ def without(before: Index, names: Iterable[str]) -> tuple[Index, Changes]:
             raise BadInput(f"--remove {name}: no such document in the index")
     rest = [part for name, part in parts.items() if name not in names]
     index = _joined(rest, before.choices, before.embedder, before.encoder_hash)
-    return replace(index, weak_below=before.weak_below), Changes(removed=names, kept=len(rest))
+    return _judging_as(before, index), Changes(removed=names, kept=len(rest))
+
+
+def _judging_as(before: Index, index: Index) -> Index:
+    """Return an index with what was found out with another one's questions; a weight is that of its encoder."""
+    same = before.encoder_hash == index.encoder_hash
+    weight = before.meaning_weight if same else index.meaning_weight
+    return replace(index, weak_below=before.weak_below, meaning_weight=weight)
 
 
 def _part(entry: Entry, choices: ChunkConfig, embedder: Embedder | None) -> _Part:

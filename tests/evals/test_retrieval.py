@@ -1,6 +1,8 @@
 """Recall and reciprocal rank by hand, intervals over passages, the threshold of weak evidence, the right source."""
 
 import json
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,8 +12,9 @@ from linnet.evals import retrieval
 from linnet.evals.retrieval import Question
 from linnet.retrieve.asking import NOT_THERE, Answer
 from linnet.retrieve.config import ChunkConfig
+from linnet.retrieve.dense import Embedder
 from linnet.retrieve.making import make
-from tests.retrieve.networks import TEXTS, sources
+from tests.retrieve.networks import TEXTS, TOKENIZER, encoder, sources
 
 ROWS = [
     {"question": "What do cats hunt?", "context": TEXTS["cats"], "answers": {"text": ["mice"]}},
@@ -93,13 +96,43 @@ def test_evidence_is_less_without_the_passage(index, questions):
 
 
 def test_the_right_source_is_that_of_the_passage(index, questions):
-    def answer(question):
-        found = index.search("cats hunt mice at night", 2)
-        return Answer("Mice", tuple(found), (1,)) if "What" in question else Answer(NOT_THERE, tuple(found), ())
+    def answer(question, found):
+        if "linnet" in question:
+            return Answer(NOT_THERE, tuple(found), ())
+        return Answer("Mice" if "What" in question else "Elephants", tuple(found), (1,) if found else ())
 
-    numbers = retrieval.right_sources(questions[:3], answer, lambda one, said: one == said.lower())
-    assert numbers["right source"] == pytest.approx(1 / 3)
+    numbers = retrieval.right_sources(index, questions[:3], answer, lambda one, said: one == said.lower(), "words")
+    assert numbers["right source"] == pytest.approx(2 / 3)
     assert numbers["right answer"] == pytest.approx(1 / 3)
+    assert numbers["false refusals"] == pytest.approx(1 / 3)
+    seen = [index.search(one.text, 10, "words") for one in questions[:3]]
+    others = [
+        any(not one.is_answered_by(chunk) for chunk in found) for one, found in zip(questions, seen, strict=False)
+    ]
+    assert numbers["false answers"] == pytest.approx((others[0] + others[1]) / 3)
+
+
+def test_a_ranking_that_misleads_gets_little_weight_and_one_that_is_right_more():
+    embedder, texts = (
+        Embedder(encoder(), TOKENIZER),
+        {f"{n}": f"{word} sleep." for n, word in enumerate("abcdefghijkl")},
+    )
+    index = make(sources(texts), ChunkConfig(tokens=60, overlap=0), embedder, "h")
+    asked = [Question(f"{text} sleep?", (), frozenset({(name, 0, len(text))})) for name, text in texts.items()]
+    numbers = {name: place for place, (name, _, _) in enumerate(map(index.place_of, range(12)))}
+    vectors = embedder.vectors([one.text for one in asked], asked=True)
+
+    def shown(turned):  # each question's vector is that of its own chunk, or of another one
+        places = [numbers[next(iter(one.places))[0]] for one in asked]
+        found = np.empty_like(index.vectors)
+        found[np.roll(places, turned)] = vectors
+        return replace(index, vectors=found)
+
+    assert retrieval.weight_of(shown(0), asked) == 1.0  # words alone are right: nothing to choose by
+    words = make(sources(dict.fromkeys(texts, "the same")), ChunkConfig(tokens=60, overlap=0), embedder, "h")
+    assert retrieval.weight_of(replace(shown(5), words=index.words), asked) < 1.0
+    assert retrieval.weight_of(replace(shown(0), words=words.words), asked) >= 1.0
+    assert retrieval.weight_of(make(sources(texts), ChunkConfig(), None), asked) == 1.0
 
 
 def test_rows_of_a_file_and_of_the_small_world(tmp_path):
@@ -111,7 +144,7 @@ def test_rows_of_a_file_and_of_the_small_world(tmp_path):
 
 @pytest.mark.slow
 def test_on_the_small_world_an_answer_names_the_right_source():
-    from linnet.retrieve.asking import answer
+    from linnet.retrieve.asking import answer_from
     from linnet.retrieve.documents import documents
 
     index = make(documents(["world/documents:40"]), ChunkConfig(), None)
@@ -119,5 +152,5 @@ def test_on_the_small_world_an_answer_names_the_right_source():
     assert len(questions) == 200
     better, rest, _ = retrieval.calibrate(index, questions, "words")
     assert len(rest) == 100
-    numbers = retrieval.right_sources(rest, lambda text: answer(better, text), lambda one, said: one in said)
+    numbers = retrieval.right_sources(better, rest, partial(answer_from, better), lambda one, said: one in said)
     assert numbers["right source interval"][0] > 0.9, numbers

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -40,6 +41,8 @@ def test_it_is_read_back_as_it_was(made):
     assert (index.vectors == again.vectors).all()
     assert index.search("what do fish eat", 5) == again.search("what do fish eat", 5)
     assert index.weak_below == again.weak_below
+    save_index(replace(index, meaning_weight=0.25), made, run)
+    assert Index.open(made, load_network).meaning_weight == 0.25
 
 
 def test_brought_up_to_date_the_folder_is_as_made_anew(made, tmp_path):
@@ -85,6 +88,8 @@ def test_what_is_damaged_or_missing_is_named(made, tmp_path):
         ({"chosen": 3}, "chosen"),
         ({"chosen": {"tokens": -1}}, "tokens"),
         ({"weak_below": "x"}, "weak_below"),
+        ({"meaning_weight": -1}, "meaning_weight"),
+        ({"meaning_weight": float("nan")}, "meaning_weight"),
         ({"encoder": None}, "encoder"),
         ({"files": {}}, "damaged"),
     ],

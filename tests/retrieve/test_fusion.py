@@ -25,3 +25,10 @@ def test_k_says_how_much_first_places_count():
 
 def test_nothing_gives_nothing():
     assert fused([]) == fused([[], []]) == []
+
+
+def test_a_weight_is_how_much_a_ranking_counts():
+    assert fused([[1, 2], [2, 1]], weights=(1.0, 0.5)) == [
+        (1, pytest.approx(1 / 61 + 0.5 / 62)), (2, pytest.approx(1 / 62 + 0.5 / 61))
+    ]  # fmt: skip
+    assert [item for item, _ in fused([[1, 2], [3, 2]], weights=(1.0, 0.0))] == [1, 2, 3]

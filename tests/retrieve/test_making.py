@@ -1,5 +1,7 @@
 """Bringing an index up to date gives what making it anew gives, to the bit, and reads only what has changed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,17 @@ def test_other_choices_or_another_encoder_make_all_anew_without_reading():
     assert not np.array_equal(first.vectors, make(sources(), CHOICES, other, "one").vectors)
     small = ChunkConfig(tokens=24, overlap=0)
     same(update(first, blind, small, other, "one")[0], make(sources(), small, other, "one"))
+
+
+def test_what_was_found_out_with_questions_stays():
+    first = replace(make(sources(), CHOICES, Embedder(encoder(), TOKENIZER), "a"), weak_below=0.3, meaning_weight=0.5)
+    for other in (
+        update(first, sources({"ants": "Ants walk."}), CHOICES, first.embedder, "a"),
+        without(first, ["fish"]),
+    ):
+        assert (other[0].weak_below, other[0].meaning_weight) == (0.3, 0.5)
+    anew = update(first, sources(), CHOICES, Embedder(encoder(1), TOKENIZER), "b")[0]
+    assert (anew.weak_below, anew.meaning_weight) == (0.3, 1.0)  # the weight was that of another encoder
 
 
 def test_refusals():
