@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import compress, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -24,13 +24,21 @@ from linnet.model.encoder import Encoder
 from linnet.model.network import build
 from linnet.model.row_vectors import row_vectors
 from linnet.text.tokenizer import Tokenizer
+from linnet.train.cloze_questions import cloze_questions
 from linnet.train.objectives import Loss, with_balance
 from linnet.train.precision import Precision
 from linnet.train.row_config import EmbedConfig
 from linnet.train.validate import mean_numbers
 
 Given = tuple[Decoder | Encoder, Tokenizer]
-Pair = tuple[str, str]  # question, passage
+
+
+class Pair(NamedTuple):
+    """A question, its passage, and the whole that this is of: passages of one whole are not told from each other."""
+
+    question: str
+    passage: str
+    whole: str
 
 
 def contrast(model: Decoder | Encoder, batch: QuestionBatch, temperature: float, balance_weight: float = 0.0) -> Loss:
@@ -86,7 +94,7 @@ def read_questions(cfg: EmbedConfig, given: Given | None) -> Questions:
         tokenizer, context = given[1], given[0].config.context_length
     else:
         shown = train + held if cfg.tokenizer == "characters" else train
-        tokenizer = tokenizer_of_texts(cfg.tokenizer, (text for pair in shown for text in pair), cfg.vocab_size)
+        tokenizer = tokenizer_of_texts(cfg.tokenizer, (text for pair in shown for text in pair[:2]), cfg.vocab_size)
         context = cfg.model.context_length
     if context < 3:
         raise BadInput(f"a context of {context} tokens has no room for a text between its first and last token")
@@ -122,6 +130,8 @@ def _pairs(cfg: EmbedConfig) -> tuple[list[Pair], list[Pair]]:
     """Return the pairs to learn and to measure: by the small world's splits, else by the hash of the passage."""
     if sources.is_world(cfg.data):
         kinds, count, seed = sources.world_options(cfg.data)
+        if cfg.texts:
+            raise BadInput(f"--data {cfg.data}: the small world has questions of its own; leave out --texts")
         if kinds not in (None, ["questions"]):
             raise BadInput(f"--data {cfg.data}: the small world's questions are world/questions[:COUNT[:SEED]]")
         most = max(2, round(min(count, cfg.questions) * cfg.held_out))
@@ -129,9 +139,18 @@ def _pairs(cfg: EmbedConfig) -> tuple[list[Pair], list[Pair]]:
         held = islice(world.rows("questions", "validation", seed), most)
         return [_pair(row, "world") for row in train], [_pair(row, "world") for row in held]
     split = "train" if Path(cfg.data).expanduser().is_file() else cfg.split
+    if cfg.texts:
+        texts = (document.text for document in sources.documents(cfg.data, cfg.column, split))
+        made = [Pair(*one) for one in cloze_questions(texts, cfg.seed, cfg.questions)]
+        return _parted(made, cfg.held_out)
     rows = islice(sources.rows(cfg.data, split), cfg.questions)
     pairs = [_pair(row, f"{cfg.data}, row {number:,}") for number, row in enumerate(rows, start=1)]
-    out = [is_held_out(passage, cfg.held_out) for _, passage in pairs]
+    return _parted(pairs, cfg.held_out)
+
+
+def _parted(pairs: list[Pair], share: float) -> tuple[list[Pair], list[Pair]]:
+    """Part pairs by the hash of the whole passage, which so stands on one side only."""
+    out = [is_held_out(pair.whole, share) for pair in pairs]
     return list(compress(pairs, [not held for held in out])), list(compress(pairs, out))
 
 
@@ -139,15 +158,15 @@ def _pair(row: dict[str, Any], where: str) -> Pair:
     question, context = row.get("question"), row.get("context")
     if not isinstance(question, str) or not isinstance(context, str):
         raise BadInput(f"{where}: pairs to learn from have the columns question and context, as SQuAD")
-    return question, context
+    return Pair(question, context, context)
 
 
 def _items(pairs: list[Pair], tokenizer: Tokenizer, context: int) -> list[QuestionIds]:
     numbers: dict[str, int] = {}
-    questions = encode_texts([question for question, _ in pairs], tokenizer, context)
-    passages = list(_encoded_once([passage for _, passage in pairs], tokenizer, context))
+    questions = encode_texts([pair.question for pair in pairs], tokenizer, context)
+    passages = list(_encoded_once([pair.passage for pair in pairs], tokenizer, context))
     return [
-        QuestionIds(question, passage, numbers.setdefault(pair[1], len(numbers)))
+        QuestionIds(question, passage, numbers.setdefault(pair.whole, len(numbers)))
         for question, passage, pair in zip(questions, passages, pairs, strict=True)
     ]
 

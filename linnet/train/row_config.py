@@ -154,6 +154,10 @@ class EmbedConfig(TrainingConfig):
     """What of a given network learns."""
     data: str = "world/questions:20000"
     """Questions with the passages that answer them: of the small world, or rows with the columns question, context."""
+    texts: bool = False
+    """The data are texts without questions: words of a sentence ask for the passage that it stands in."""
+    column: str = "text"
+    """With --texts: column of the text in JSONL, CSV and Parquet rows."""
     split: str = "train"
     """Split of a data set to learn from."""
     questions: int = Field(default=100_000, ge=4)

@@ -78,6 +78,18 @@ def test_the_small_world_is_held_out_by_its_split():
     assert not {one.passage for one in found.train.items} & {one.passage for one in found.held_out.items}
 
 
+def test_texts_without_questions_get_some(tmp_path):
+    texts = [". ".join(f"Bird {n} sings song {m} in the tall tree {n * m}" for m in range(4)) + "." for n in range(30)]
+    (tmp_path / "birds.jsonl").write_text("".join(json.dumps({"body": text}) + "\n" for text in texts))
+    chosen = {"data": str(tmp_path / "birds.jsonl"), "texts": True, "column": "body", "held_out": 0.3}
+    found = read_questions(EmbedConfig(**chosen, tokenizer="characters"), None)
+    assert len(found.train.items) + len(found.held_out.items) == 120
+    assert len({item.number for item in found.train.items}) < 30
+    assert len({item.passage for item in found.train.items}) > len({item.number for item in found.train.items})
+    with pytest.raises(BadInput, match="leave out --texts"):
+        read_questions(EmbedConfig(data="world/questions:20", texts=True), None)
+
+
 def test_a_head_that_is_never_asked_does_not_learn():
     cfg = EmbedConfig(data="world/questions:20", tokenizer="characters", model=SMALL)
     model = network(cfg, read_questions(cfg, None).tokenizer, None)
