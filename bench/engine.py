@@ -1,14 +1,16 @@
-"""Tokens a second of the serving engine at 1, 8 and 32 texts at once, beside one at a time and transformers, in turn.
+"""Tokens a second of the serving engine beside llama.cpp, transformers and one text at a time, on the same weights.
 
 All programs wait side by side in processes of their own, with the same weights and prompts. In each round every one
-writes the same texts, and ratios are taken round by round, so that a slow spell of the machine cancels out.
-transformers is given all texts as one batch, which is its best; it is left out where it has no such architecture.
+writes the same texts, and ratios are taken round by round, so that a slow spell of the machine cancels out. Reading a
+prompt and writing are measured apart. transformers is given all texts as one batch, which is its best; who cannot run
+the architecture is left out. The share of texts that begin with the same token says that it is the same model.
 """
 
 import argparse
 import json
 import statistics
 import tempfile
+import time
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 
 import torch
 
+from bench import llamacpp
 from bench.speakers import PROGRAMS, Job, network
 from bench.turns import Player
 from linnet.core.errors import BadInput
@@ -23,17 +26,8 @@ from linnet.core.machine import describe
 from linnet.export.hf_families import choose
 from linnet.export.hf_folder import write_network
 
-# Llama's architecture in the fields of a ModelConfig.
-LLAMA = {
-    "norm_gain": True,
-    "qk_norm": False,
-    "embedding_norm": False,
-    "residual_mix": False,
-    "value_embedding_every": 0,
-    "logit_soft_cap": None,
-    "activation": "swiglu",
-    "tie_embeddings": True,
-}
+LLAMA = {**llamacpp.LLAMA_FIELDS, "tie_embeddings": True}
+GPT2 = {**llamacpp.GPT2_FIELDS, "tie_embeddings": True, "norm_epsilon": 1e-5}
 SHAPES: dict[str, dict[str, Any]] = {
     "nano": {**LLAMA, "vocab_size": 512, "context_length": 256, "num_layers": 2, "hidden_size": 64, "num_heads": 2},
     "15m": {
@@ -44,6 +38,24 @@ SHAPES: dict[str, dict[str, Any]] = {
         "hidden_size": 288,
         "num_heads": 6,
         "mlp_size": 768,
+    },
+    "gpt2": {
+        **GPT2,
+        "vocab_size": 50304,
+        "context_length": 1024,
+        "num_layers": 12,
+        "hidden_size": 768,
+        "num_heads": 12,
+    },
+    "300m": {
+        **LLAMA,
+        "vocab_size": 32000,
+        "context_length": 2048,
+        "num_layers": 24,
+        "hidden_size": 1024,
+        "num_heads": 16,
+        "num_kv_heads": 4,
+        "mlp_size": 2816,
     },
 }
 
@@ -60,50 +72,87 @@ def export(folder: Path, run: str, shape: dict[str, Any]) -> bool:
     return True
 
 
-def measure(jobs: list[Job], rounds: int) -> dict[str, dict[int, list[float]]]:
-    """Return the seconds of each program for each number of texts, a number a round."""
-    seconds: dict[str, dict[int, list[float]]] = {job.program: {n: [] for n in job.streams} for job in jobs}
+def measure(jobs: list[Job], rounds: int) -> dict[str, list[list[dict[str, Any]]]]:
+    """Return what each program replied: a list for each measure, a reply a round."""
+    found: dict[str, list[list[dict[str, Any]]]] = {job.program: [[] for _ in job.measures] for job in jobs}
     with ExitStack() as stack:
         players = []
         for job in jobs:
             player = stack.enter_context(Player(job.program, "bench.speakers", asdict(job)))
-            for _ in job.streams:  # does not count: the first of each shape
+            for _ in job.measures:  # does not count: the first of each shape
                 player.step()
             print(f"  ready: {job.program}", flush=True)
             players.append(player)
         for number in range(rounds):
             print(f"  round {number + 1} of {rounds}", flush=True)
-            for streams in jobs[0].streams:
+            for place in range(len(jobs[0].measures)):
                 for player in players:
-                    seconds[player.name][streams].append(player.step()["seconds"])
-    return seconds
+                    found[player.name][place].append(player.step())
+    return found
 
 
-def summary(job: Job, seconds: dict[str, dict[int, list[float]]]) -> list[dict[str, Any]]:
-    """Return a row for each number of texts: median tokens/s of each program, and the engine's ratio to the others."""
+def summary(job: Job, found: dict[str, list[list[dict[str, Any]]]], reference: str) -> list[dict[str, Any]]:
+    """Return a row for each measure: median tokens/s of each program, the reference's ratio, first tokens alike."""
     rows = []
-    for streams in job.streams:
-        row: dict[str, Any] = {"streams": streams, "tokens_per_second": {}, "engine_over": {}}
-        for program, turns in seconds.items():
-            row["tokens_per_second"][program] = streams * job.new_tokens / statistics.median(turns[streams])
-            pairs = zip(turns[streams], seconds["engine"][streams], strict=True)
-            row["engine_over"][program] = statistics.median(theirs / own for theirs, own in pairs)
+    for place, (streams, prompt, new) in enumerate(job.measures):
+        what = f"write {new} x {streams}" if new else f"read {prompt} x {streams}"
+        row: dict[str, Any] = {"what": what, "tokens_per_second": {}, "ratio": {}, "alike": {}}
+        own = found[reference][place]
+        for program, turns in found.items():
+            replies = turns[place]
+            rates = [_rate(reply, streams, prompt, new) for reply in replies]
+            row["tokens_per_second"][program] = statistics.median(rates)
+            pairs = zip((_rate(reply, streams, prompt, new) for reply in own), rates, strict=True)
+            row["ratio"][program] = statistics.median(ours / theirs for ours, theirs in pairs)
+            same = [
+                a[0] == b[0]
+                for x, y in zip(own, replies, strict=True)
+                for a, b in zip(x["said"], y["said"], strict=True)
+            ]
+            row["alike"][program] = sum(same) / len(same)
         rows.append(row)
     return rows
 
 
-def table(job: Job, rows: list[dict[str, Any]]) -> str:
+def _rate(reply: dict[str, Any], streams: int, prompt: int, new: int) -> float:
+    return streams * new / (reply["whole"] - reply["first"]) if new else streams * prompt / reply["first"]
+
+
+def reading_limit(threads: int | None, megabytes: int = 512) -> float:
+    """Return the bytes a second at which this machine reads memory that fits into no cache: the best of ten sums."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    block = torch.ones(megabytes * 2**20 // 4)
+    best = 0.0
+    for _ in range(10):
+        start = time.perf_counter()
+        block.sum()
+        best = max(best, block.numel() * 4 / (time.perf_counter() - start))
+    return best
+
+
+def table(rows: list[dict[str, Any]], reference: str) -> str:
     """Return the lines to read."""
-    programs = list(rows[0]["tokens_per_second"])
     lines = [
-        f"\nwritten tokens/s, {job.new_tokens} after prompts of {job.prompt_tokens} (reading them counts), "
-        "greedy, fp32; in brackets how many times as fast the engine is",
-        f"{'texts at once':>14}" + "".join(f"{program:>24}" for program in programs),
+        f"\ntokens/s, greedy (medians of the rounds); in brackets how many times as fast `{reference}` is, and the "
+        "share of texts that begin with the same token as its",
+        f"{'':>22}" + "".join(f"{row['what']:>24}" for row in rows),
     ]
-    for row in rows:
-        cells = (f"{row['tokens_per_second'][name]:,.0f} ({row['engine_over'][name]:.2f})" for name in programs)
-        lines.append(f"{row['streams']:>14}" + "".join(f"{cell:>24}" for cell in cells))
+    for name in rows[0]["ratio"]:
+        cells = (f"{r['tokens_per_second'][name]:,.0f} ({r['ratio'][name]:.2f}, {r['alike'][name]:.0%})" for r in rows)
+        lines.append(f"{name:>22}" + "".join(f"{cell:>24}" for cell in cells))
     return "\n".join(lines)
+
+
+def programs_for(asked: list[str], run: str, shape: dict[str, Any], folder: Path) -> list[str]:
+    """Return who takes part, and say who does not and why."""
+    found = list(asked)
+    if "transformers" in found and not export(folder, run, shape):
+        found.remove("transformers")
+    if not llamacpp.is_there() and any(name.startswith("llama.cpp") for name in found):
+        print(llamacpp.INSTALL)
+        found = [name for name in found if not name.startswith("llama.cpp")]
+    return found
 
 
 def main(arguments: list[str]) -> None:
@@ -112,23 +161,34 @@ def main(arguments: list[str]) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--run", type=Path, help="a model of yours, as `linnet generate` takes it")
     what.add_argument("--shape", choices=list(SHAPES), default="15m", help="random weights of this shape")
+    usual = ["engine", "engine int8-dynamic", "transformers", "llama.cpp Q8_0"]
+    parser.add_argument(
+        "--programs", nargs="+", choices=list(PROGRAMS), default=usual, metavar="NAME", help=str(list(PROGRAMS))
+    )
+    parser.add_argument("--reference", choices=list(PROGRAMS), metavar="NAME", help="whose ratios are given; the first")
     parser.add_argument("--streams", type=int, nargs="+", default=[1, 8, 32], help="texts at once")
-    parser.add_argument("--prompt-tokens", type=int, default=32)
+    parser.add_argument("--prompt-tokens", type=int, default=512, help="of the prompt that is read")
+    parser.add_argument("--before", type=int, default=32, help="tokens of the prompts after which is written")
     parser.add_argument("--new-tokens", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, help="CPU threads; by default torch's own choice")
     parser.add_argument("--json", type=Path, help="also write every number to this file")
     asked = parser.parse_args(arguments)
-    if min(*asked.streams, asked.prompt_tokens, asked.new_tokens, asked.rounds) < 1:
+    if min(*asked.streams, asked.prompt_tokens, asked.before, asked.new_tokens, asked.rounds) < 1:
         parser.error("streams, tokens and rounds are 1 or more")
     run, shape = str(asked.run or ""), {} if asked.run else SHAPES[asked.shape]
+    if not run:  # rather a shorter prompt than none
+        asked.prompt_tokens = min(asked.prompt_tokens, shape["context_length"] - 1)
+    measures = [(1, asked.prompt_tokens, 0), *((n, asked.before, asked.new_tokens) for n in asked.streams)]
     with tempfile.TemporaryDirectory() as folder:
-        programs = [name for name in PROGRAMS if name != "transformers" or export(Path(folder), run, shape)]
-        sizes = (asked.streams, asked.prompt_tokens, asked.new_tokens, asked.threads)
-        jobs = [Job(name, run, shape, folder, *sizes) for name in programs]
-        seconds = measure(jobs, asked.rounds)
-    rows = summary(jobs[0], seconds)
-    print(table(jobs[0], rows))
+        programs = programs_for(asked.programs, run, shape, Path(folder))
+        jobs = [Job(name, run, shape, folder, measures, asked.threads) for name in programs]
+        limit = reading_limit(asked.threads)
+        found = measure(jobs, asked.rounds)
+    reference = asked.reference or programs[0]
+    rows = summary(jobs[0], found, reference)
+    print(table(rows, reference))
+    print(f"memory is read at {limit / 1e9:.1f} GB/s here")
     if asked.json is not None:
-        found = {"machine": describe(), "job": asdict(jobs[0]), "rows": rows, "seconds": seconds}
-        asked.json.write_text(json.dumps(found, indent=1))
+        whole = {"machine": describe(), "job": asdict(jobs[0]), "rows": rows, "read_bytes_a_second": limit}
+        asked.json.write_text(json.dumps({**whole, "replies": found}, indent=1))

@@ -1,4 +1,4 @@
-"""Three ways to write with one model, many texts a call: one at a time, the engine, transformers' generate.
+"""Ways to write with one model, many texts a call: one at a time, the engine, transformers' generate, llama.cpp.
 
 Run by `bench/engine.py` as `python -m bench.speakers JOB`; a job is the JSON of `Job`. All are greedy and write to the
 end of their budget; the prompts are random ids, new in every round, so that no prefix is shared.
@@ -8,11 +8,17 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from bench import llamacpp
 from bench.turns import Turns
+from linnet.adapt.kernels import choose
+from linnet.adapt.quant_config import QuantConfig
+from linnet.adapt.quantize import quantize
 from linnet.artifacts import load_model
 from linnet.infer.config import SamplingConfig
 from linnet.infer.decode import generate
@@ -21,44 +27,56 @@ from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
 
 Prompts = list[list[int]]
-Write = Callable[[Prompts], list[list[int]]]  # the ids that follow each prompt
+Write = Callable[[Prompts, int], list[list[int]]]  # so many ids that follow each prompt
 
 
 @dataclass(frozen=True)
 class Job:
-    """Who writes what: the model (a run, or a shape with random weights), its export, texts at once, tokens of each."""
+    """Who writes what: the model (a run, or a shape with random weights), files of it, and what is measured.
+
+    `files` is a folder with the model for the others; `measures` are (texts at once, tokens of a prompt, tokens that
+    are written after the first), 0 of those for reading alone.
+    """
 
     program: str
     run: str
-    model: dict[str, object]
-    exported: str
-    streams: list[int]
-    prompt_tokens: int
-    new_tokens: int
+    model: dict[str, Any]
+    files: str
+    measures: list[tuple[int, int, int]]
     threads: int | None
 
+    @property
+    def most(self) -> int:
+        """Texts at once."""
+        return max(streams for streams, _, _ in self.measures)
 
-def network(run: str, shape: dict[str, object]) -> Decoder:
+
+def network(run: str, shape: dict[str, Any]) -> Decoder:
     """Return the model of a run, or one of this shape whose random weights are the same in every process."""
     return (load_model(Path(run))[0] if run else Decoder(ModelConfig.model_validate(shape))).eval()
 
 
 def one_at_a_time(job: Job) -> Write:
     """Write one text after the other, as `linnet generate` does for a single prompt."""
-    model, sampling = network(job.run, job.model), SamplingConfig(temperature=0, max_tokens=job.new_tokens)
+    model = network(job.run, job.model)
 
-    def write(prompts: Prompts) -> list[list[int]]:
+    def write(prompts: Prompts, tokens: int) -> list[list[int]]:
+        sampling = SamplingConfig(temperature=0, max_tokens=tokens)
         return [list(generate(model, None, [prompt], sampling, stop_ids=())[0].ids) for prompt in prompts]
 
     return write
 
 
-def engine(job: Job) -> Write:
-    """Submit all texts to an engine and let it step until they are written."""
-    running = Engine(network(job.run, job.model), None, slots=max(job.streams))
-    sampling = SamplingConfig(temperature=0, max_tokens=job.new_tokens)
+def engine(job: Job, method: str | None = None, native: bool = False) -> Write:
+    """Submit all texts to an engine and let it step until they are written; `method` quantizes the model before."""
+    model = network(job.run, job.model)
+    if method is not None:
+        quantize(model, QuantConfig.model_validate({"method": method, "rounding": "nearest"}))
+        choose(model, torch.float32)
+    running = Engine(model, None, slots=job.most)
 
-    def write(prompts: Prompts) -> list[list[int]]:
+    def write(prompts: Prompts, tokens: int) -> list[list[int]]:
+        sampling = SamplingConfig(temperature=0, max_tokens=tokens)
         written: dict[int, list[int]] = {}
         for prompt in prompts:
             written[running.submit(Request(tuple(prompt), sampling, stop_ids=(), logprobs=False))] = []
@@ -75,16 +93,16 @@ def transformers(job: Job) -> Write:
     """Write all texts as one batch of transformers' generate."""
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(job.exported, dtype=torch.float32).eval()
+    model = AutoModelForCausalLM.from_pretrained(job.files, dtype=torch.float32).eval()
     model.generation_config.eos_token_id = None
 
-    def write(prompts: Prompts) -> list[list[int]]:
+    def write(prompts: Prompts, tokens: int) -> list[list[int]]:
         ids = torch.tensor(prompts)
         with torch.inference_mode():
             whole = model.generate(
                 ids,
                 attention_mask=torch.ones_like(ids),
-                max_new_tokens=job.new_tokens,
+                max_new_tokens=tokens,
                 do_sample=False,
                 pad_token_id=0,
             )
@@ -93,33 +111,50 @@ def transformers(job: Job) -> Write:
     return write
 
 
+def llama(job: Job, kind: str) -> Write:
+    """Let llama.cpp's own engine write all texts."""
+    context = max(prompt + new for _, prompt, new in job.measures) + 16
+    path = Path(job.files) / f"{kind}.gguf"
+    llamacpp.write_gguf(path, network(job.run, job.model), kind)
+    return llamacpp.writer(path, job.most, context, job.threads or torch.get_num_threads())
+
+
 def prompts_of(job: Job, vocab_size: int, turn: int) -> Prompts:
     """Return the prompts of a turn, the same for every program."""
     dice = torch.Generator().manual_seed(turn)
-    count = job.streams[turn % len(job.streams)]
-    return torch.randint(vocab_size, (count, job.prompt_tokens), generator=dice).tolist()
+    count, length, _ = job.measures[turn % len(job.measures)]
+    return torch.randint(llamacpp.SPECIALS, vocab_size, (count, length), generator=dice).tolist()
 
 
 PROGRAMS: dict[str, Callable[[Job], Write]] = {
     "one at a time": one_at_a_time,
     "engine": engine,
+    "engine int8": partial(engine, method="int8"),
+    "engine int8-dynamic": partial(engine, method="int8-dynamic"),
+    "engine int4": partial(engine, method="int4"),
     "transformers": transformers,
+    **{f"llama.cpp {kind}": partial(llama, kind=kind) for kind in llamacpp.KINDS},
 }
 
 
 def main(words: str) -> None:
-    """Take turns: each writes as many texts as the next of `streams` says."""
+    """Take turns: in each the next of `measures`. What is written after the first token is timed by a second call."""
     turns, job = Turns(), Job(**json.loads(words))
     if job.threads is not None:
         torch.set_num_threads(job.threads)
     vocab_size = network(job.run, job.model).config.vocab_size
     write, turn = PROGRAMS[job.program](job), 0
     while True:
-        prompts = prompts_of(job, vocab_size, turn)
+        prompts, new = prompts_of(job, vocab_size, turn), job.measures[turn % len(job.measures)][2]
         turns.wait()
-        written = write(prompts)
+        with turns.part("first"):
+            written = write(prompts, 1)
+        if new:
+            with turns.part("whole"):
+                written = write(prompts, 1 + new)
+        turns.note("said", written)
         turns.done()
-        assert [len(ids) for ids in written] == [job.new_tokens] * len(prompts), "a text that is too short"
+        assert [len(ids) for ids in written] == [1 + new] * len(prompts), "a text that is too short"
         turn += 1
 
 

@@ -22,7 +22,7 @@ class Turns:
         # What the program prints must not mix with the replies.
         self._replies = os.fdopen(os.dup(sys.stdout.fileno()), "w")
         sys.stdout = sys.stderr
-        self._parts: dict[str, float] = {}
+        self._parts: dict[str, Any] = {}
         self._start = 0.0
 
     def wait(self) -> None:
@@ -32,10 +32,14 @@ class Turns:
         self._parts = {}
         self._start = time.perf_counter()
 
-    def done(self) -> None:
-        """Reply with the seconds since the call, and those of its parts."""
+    def done(self, **more: float) -> None:
+        """Reply with the seconds since the call, those of its parts, and more numbers."""
         seconds = time.perf_counter() - self._start
-        print(json.dumps({"seconds": seconds, **self._parts}), file=self._replies, flush=True)
+        print(json.dumps({"seconds": seconds, **self._parts, **more}), file=self._replies, flush=True)
+
+    def note(self, name: str, found: Any) -> None:
+        """Add something to the reply."""
+        self._parts[name] = found
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
@@ -55,7 +59,7 @@ class Player:
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=self._log, text=True)
 
-    def step(self) -> dict[str, float]:
+    def step(self) -> dict[str, Any]:
         """Return the seconds of one step and of its parts; exits with the program's last words when it failed."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None

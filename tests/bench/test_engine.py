@@ -9,20 +9,29 @@ import pytest
 from bench.engine import summary, table
 from bench.speakers import Job, prompts_of
 
-JOB = Job("engine", "", {}, "", [1, 4], 3, 10, None)
-SECONDS = {"one at a time": {1: [1.0, 1.0], 4: [4.0, 2.0]}, "engine": {1: [2.0, 1.0], 4: [1.0, 1.0]}}
+JOB = Job("engine", "", {}, "", [(1, 100, 0), (4, 3, 10)], None)
+READ = [{"first": 2.0, "said": [[7]]}, {"first": 1.0, "said": [[8]]}]
+WRITTEN = [{"first": 1.0, "whole": whole, "said": [[1, 2], [3], [4], [5]]} for whole in (2.0, 5.0)]
+SLOWER = [
+    [{"first": 4.0, "said": [[7]]}, {"first": 4.0, "said": [[9]]}],
+    [{"first": 0.5, "whole": whole, "said": [[1], [3], [4], [0]]} for whole in (2.5, 2.5)],
+]
 
 
 def test_ratios_are_taken_round_by_round():
-    one, four = summary(JOB, SECONDS)
-    assert one["engine_over"] == {"one at a time": 0.75, "engine": 1}
-    assert four["tokens_per_second"] == {"one at a time": pytest.approx(40 / 3), "engine": 40}
-    assert four["engine_over"]["one at a time"] == 3
-    assert "13 (3.00)" in table(JOB, [one, four])
+    read, written = summary(JOB, {"engine": [READ, WRITTEN], "other": SLOWER}, "engine")
+    assert (read["what"], written["what"]) == ("read 100 x 1", "write 10 x 4")
+    assert read["tokens_per_second"] == {"engine": 75, "other": 25}
+    assert read["ratio"] == {"engine": 1, "other": 3}  # the median of 2 and 4
+    assert written["tokens_per_second"] == {"engine": (40 + 10) / 2, "other": 20}  # without the first tokens' time
+    assert written["ratio"]["other"] == (2 + 0.5) / 2
+    assert (read["alike"]["other"], written["alike"]["other"]) == (0.5, 0.75)
+    assert "25 (3.00, 50%)" in table([read, written], "engine")
 
 
 def test_prompts_are_new_in_every_turn_and_the_same_for_all():
     assert [len(prompts_of(JOB, 50, turn)) for turn in range(4)] == [1, 4, 1, 4]
+    assert [len(prompts_of(JOB, 50, turn)[0]) for turn in range(2)] == [100, 3]
     assert prompts_of(JOB, 50, 1) == prompts_of(JOB, 50, 1) != prompts_of(JOB, 50, 3)
 
 
@@ -33,5 +42,6 @@ def test_one_round_of_the_smallest_shape(tmp_path):
     options = ["--shape", "nano", "--streams", "1", "3", "--rounds", "1", "--new-tokens", "5", "--json", str(out)]
     subprocess.run([sys.executable, "-m", "bench", "engine", *options], check=True, stdout=subprocess.PIPE)
     rows = json.loads(out.read_text())["rows"]
-    assert [row["streams"] for row in rows] == [1, 3]
-    assert all(row["tokens_per_second"]["transformers"] > 0 and row["engine_over"]["engine"] == 1 for row in rows)
+    assert [row["what"] for row in rows] == ["read 255 x 1", "write 5 x 1", "write 5 x 3"]
+    assert all(row["tokens_per_second"]["transformers"] > 0 and row["ratio"]["engine"] == 1 for row in rows)
+    assert all(row["alike"]["transformers"] == 1 for row in rows)
