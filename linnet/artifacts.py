@@ -8,7 +8,7 @@ import json
 import os
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -34,6 +34,16 @@ from linnet.text.chat import save_template
 from linnet.text.tokenizer import Tokenizer
 
 _HEADER_LIMIT = 100 * 2**20  # a safetensors header beyond this is not one of a model we can hold
+
+
+class AdapterFiles(NamedTuple):
+    """What an adapter's folder holds, and the hash of the weights that it goes on."""
+
+    tokenizer: Tokenizer
+    config: ModelConfig
+    tensors: dict[str, Tensor]
+    chosen: AdaptConfig
+    base_hash: str
 
 
 def save_model(folder: Path, model: Network, tokenizer: Tokenizer, chat: bool = False) -> None:
@@ -236,15 +246,7 @@ def load_adapted(folder: Path) -> tuple[Network, Tokenizer, AdaptConfig]:
 
     Raises BadInput where the base is gone or has other weights than those that the adapter was trained on.
     """
-    for name in ("model.json", "tokenizer.json"):
-        if not (folder / name).is_file():
-            raise BadInput(f"{folder}: no model folder ({name} is missing); give the folder of a finished run")
-    tokenizer, config, tensors = _read(folder)
-    metadata = _metadata(folder / WEIGHTS)
-    config_text = metadata.get("adapt")
-    if config_text is None:
-        raise BadInput(f"{folder / WEIGHTS}: does not say how it was made; give it to linnet merge")
-    chosen = AdaptConfig.build(_plain(config_text, folder / WEIGHTS), where=folder / WEIGHTS).but(initial_text="")
+    tokenizer, config, tensors, chosen, _ = read_adapter(folder)
     base, owner = load_network(find_base(folder))
     if owner.hash != tokenizer.hash:
         raise BadInput(f"{folder}: its tokenizer.json is not that of its base")
@@ -259,6 +261,27 @@ def load_adapted(folder: Path) -> tuple[Network, Tokenizer, AdaptConfig]:
     if model.config != config:
         raise BadInput(f"{folder / 'model.json'}: not the architecture of its base")
     return model, tokenizer, chosen
+
+
+def read_adapter(folder: Path) -> AdapterFiles:
+    """Read an adapter's folder without its base; raises BadInput for one that is damaged or no run of ours."""
+    for name in ("model.json", "tokenizer.json"):
+        if not (folder / name).is_file():
+            raise BadInput(f"{folder}: no model folder ({name} is missing); give the folder of a finished run")
+    tokenizer, config, tensors = _read(folder)
+    metadata = _metadata(folder / WEIGHTS)
+    config_text = metadata.get("adapt")
+    if config_text is None:
+        raise BadInput(f"{folder / WEIGHTS}: does not say how it was made; give it to linnet merge")
+    chosen = AdaptConfig.build(_plain(config_text, folder / WEIGHTS), where=folder / WEIGHTS).but(initial_text="")
+    return AdapterFiles(tokenizer, config, tensors, chosen, metadata.get("base_hash", ""))
+
+
+def base_hashes(folder: Path) -> set[str]:
+    """Return the hashes of what an adapter may go on: a folder's weights, and what a quantized copy was made from."""
+    path = weights_file(folder)
+    source = _metadata(path).get("source_hash") if quantized_header(folder) is not None else None
+    return {file_hash(path), *([source] if source else [])}
 
 
 def _with_head(base: Decoder | Encoder, config: ModelConfig) -> Network:

@@ -75,7 +75,7 @@ class Detoured(nn.Module):
         self.use: dict[str, float | Chosen] = {}
         self.merged: dict[str, Tensor] | None = None  # while merged: the stretch that each detour was merged with
 
-    def add(self, name: str, detour: Detour) -> None:
+    def add(self, name: str, detour: nn.Module) -> None:
         """Put a detour beside those there are, and use it; raises BadInput where the name is taken."""
         if name in self.detours:
             raise BadInput(f"an adapter {name} is there already; choose another name")
@@ -187,6 +187,13 @@ def first_way(rank: int, matrix: Tensor, draw: torch.Generator) -> nn.Parameter:
     bound = matrix.shape[1] ** -0.5
     values = (2 * torch.rand(rank, matrix.shape[1], generator=draw) - 1) * bound
     return nn.Parameter(values.to(matrix.device, matrix.dtype))
+
+
+def share(owner: nn.Module, other: nn.Module, name: str) -> None:
+    """Put an adapter of one network on another of the same shape, with the same weights; raises BadInput if taken."""
+    for layer, around in list(all_detoured(owner)):
+        if name in around.detours:
+            detoured(other, layer).add(name, around.detours[name])
 
 
 def detoured(model: nn.Module, name: str) -> Detoured:

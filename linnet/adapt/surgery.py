@@ -107,6 +107,11 @@ def is_plain(model: nn.Module) -> bool:
     return not any(isinstance(module, (*ADDED, Detoured, PackedLinear, PackedTable)) for module in model.modules())
 
 
+def twin(model: N) -> N:
+    """Return a network of modules of its own over the same weights: surgery on it leaves the other as it is."""
+    return copy.deepcopy(model, {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())})
+
+
 def start_of(model: N) -> N:
     """Return the network as it stands before it learns, frozen for good, for use beside it: a reference.
 

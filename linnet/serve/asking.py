@@ -50,7 +50,11 @@ def ask_chat(host: Host, body: ChatBody, cfg: ServeConfig) -> Asked:
     check_length(ids, limit, "messages")
     sampling = sampling_of(body, most, body.top_logprobs)
     stops = tuple(reply_ends(host.tokenizer))
-    requests = [Request(tuple(ids), sampling, stops, copy, body.logprobs) for copy in range(choices(1, body.n, cfg))]
+    guess = None if cfg.speculative == "off" else cfg.speculative
+    requests = [
+        Request(tuple(ids), sampling, stops, copy, body.logprobs, host.adapter, guess)
+        for copy in range(choices(1, body.n, cfg))
+    ]
     return Asked([ids], requests, time.monotonic() + cfg.request_seconds, dropped)
 
 
@@ -61,7 +65,12 @@ def ask_completion(host: Host, body: CompletionBody, cfg: ServeConfig) -> Asked:
     prompts = [prompt_of(host, prompt, cfg, "prompt") for prompt in body.prompts]
     sampling = sampling_of(body, most, body.logprobs or 0)
     wanted = body.logprobs is not None
-    requests = [Request(tuple(ids), sampling, None, copy, wanted) for ids in prompts for copy in range(body.n)]
+    guess = None if cfg.speculative == "off" else cfg.speculative
+    requests = [
+        Request(tuple(ids), sampling, None, copy, wanted, host.adapter, guess)
+        for ids in prompts
+        for copy in range(body.n)
+    ]
     return Asked(prompts, requests, time.monotonic() + cfg.request_seconds)
 
 

@@ -15,6 +15,8 @@ class ServeConfig(Config):
 
     runs: Annotated[tuple[Path, ...], Positional()] = ()
     """Folders of finished runs: the models; each is called by its folder's name."""
+    adapters: Annotated[tuple[str, ...], ByCommas] = ()
+    """Adapters on these models, as name=FOLDER or FOLDER of a lora or dora run: asked for as the model RUN:name."""
     host: str = "127.0.0.1"
     """Address to listen on; this machine alone can reach the default."""
     port: int = Field(default=8000, ge=0, le=65535)
@@ -35,6 +37,8 @@ class ServeConfig(Config):
     """Most bytes of each model's key-value cache; none is what the slots take."""
     prefill_tokens: int = Field(default=256, ge=1)
     """Prompt tokens read in a step: more reads long prompts quicker, fewer lets running replies flow evenly."""
+    speculative: Literal["off", "lookup"] = "off"
+    """lookup guesses ahead where a reply repeats its prompt and lets the model check: the same text, in fewer steps."""
     max_new_tokens: int = Field(default=1024, ge=1, le=2**22)
     """Most tokens of one reply."""
     max_prompt_tokens: OptionalInt = Field(default=None, ge=1)

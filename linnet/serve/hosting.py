@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from linnet.infer.decode import prompt_ids
 from linnet.infer.engine import Engine
 from linnet.infer.engine_thread import EngineThread
 from linnet.model.decoder import Decoder
+from linnet.serve.adapters import Adapters, with_adapters
 from linnet.serve.config import ServeConfig
 from linnet.text.chat import chats
 from linnet.text.tokenizer import Tokenizer
@@ -21,7 +22,10 @@ from linnet.text.tokenizer import Tokenizer
 
 @dataclass(frozen=True)
 class Host:
-    """A served model; `begins` says whether a text is put after the token that stands before a document."""
+    """A served model; `begins` says whether a text is put after the token that stands before a document.
+
+    One with an adapter shares its thread with the model that it goes on; `model` has the adapter in it.
+    """
 
     name: str
     model: Decoder
@@ -30,6 +34,7 @@ class Host:
     chats: bool
     begins: bool
     created: int
+    adapter: str | None = None
 
     def ids(self, prompt: str | Sequence[int]) -> list[int]:
         """Return the ids of a prompt: a text begins a document, ids are taken as they are."""
@@ -44,6 +49,7 @@ class Host:
             "layers": config.num_layers,
             "heads": config.num_heads,
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
+            **({} if self.adapter is None else {"adapter": self.adapter}),
         }
         return {"id": self.name, "object": "model", "created": self.created, "owned_by": "linnet", "linnet": about}
 
@@ -54,12 +60,20 @@ def open_hosts(cfg: ServeConfig) -> list[Host]:
         raise BadInput("name at least one run folder: linnet serve RUN")
     device = pick_device(cfg.device)
     dtype = pick_dtype(cfg.dtype, device)
+    wanted = Adapters(cfg.adapters)
     hosts = []
     for name, run in zip(names(cfg.runs), cfg.runs, strict=True):
         model, tokenizer = load_model(run, device, dtype)
-        engine = Engine(model, tokenizer, cfg.slots, cfg.cache_bytes, cfg.prefill_tokens)
+        own = wanted.on(run, model, tokenizer)
+        speaker = with_adapters(model, own)
+        engine = Engine(speaker, tokenizer, cfg.slots, cfg.cache_bytes, cfg.prefill_tokens, adapters=tuple(own))
         created = int((run / "model.json").stat().st_mtime)
-        hosts.append(Host(name, model, tokenizer, EngineThread(engine), chats(run), begins_documents(run), created))
+        base = Host(name, model, tokenizer, EngineThread(engine), chats(run), begins_documents(run), created)
+        hosts.append(base)
+        for adapter, (adapted, folder) in own.items():
+            talks = base.chats or chats(folder)
+            hosts.append(replace(base, name=f"{name}:{adapter}", model=adapted, chats=talks, adapter=adapter))
+    wanted.check_all_used(cfg.runs)
     return hosts
 
 

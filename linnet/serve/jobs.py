@@ -41,10 +41,23 @@ class Mailbox:
 
 
 class Desk:
-    """Takes the requests for one model, as many as its engine has slots for and some that wait."""
+    """Takes the requests for one model, as many as its engine has slots for and some that wait.
 
-    def __init__(self, host: Host, mailbox: Mailbox, slots: int, queue: int, gauges: Gauges):
+    An engine with adapters has a desk for each and one for none: all are `beside` each other, and share its room.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        mailbox: Mailbox,
+        slots: int,
+        queue: int,
+        gauges: Gauges,
+        beside: "list[Desk] | None" = None,
+    ):
         self.host, self.gauges, self.slots = host, gauges, slots
+        self._beside = [] if beside is None else beside
+        self._beside.append(self)
         self.capacity = slots + queue
         self.in_flight = 0  # choices that an engine has and has not finished
         self.failed = False
@@ -56,11 +69,11 @@ class Desk:
 
         Raises Refused: 429 where the queue is full, 400 for what the engine cannot run, 503 where it has failed.
         """
-        if self.in_flight + len(requests) > self.capacity:
+        if self.crowd + len(requests) > self.capacity:
             self.gauges.count("linnet_full_total", "Requests refused for a full queue.", model=self.host.name)
             raise Refused(
                 429,
-                f"{self.in_flight} replies are being written or wait, at most {self.capacity} may; come again later",
+                f"{self.crowd} replies are being written or wait, at most {self.capacity} may; come again later",
                 code="rate_limit_exceeded",
                 retry_after=self.wait_seconds(),
             )
@@ -77,9 +90,14 @@ class Desk:
             raise Refused(503, str(error), retry_after=1) from None
         return job
 
+    @property
+    def crowd(self) -> int:
+        """Choices that the engine has from all its desks and has not finished."""
+        return sum(desk.in_flight for desk in self._beside)
+
     def wait_seconds(self) -> int:
         """Return after how many seconds there may be room: the time of those before, over the slots."""
-        rounds = self.in_flight / self.slots
+        rounds = self.crowd / self.slots
         return min(LONGEST_WAIT, max(1, math.ceil(self._seconds * rounds)))
 
     def finished(self, seconds: float) -> None:
@@ -128,6 +146,11 @@ class Job:
         self._heard.clear()
         for number in self._numbers.values():
             self.desk.host.thread.cancel(number)
+
+    @property
+    def more(self) -> bool:
+        """Say whether events are here that `events` yields without waiting."""
+        return bool(self._heard)
 
     @property
     def waited(self) -> float:

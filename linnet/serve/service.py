@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from linnet.infer.engine_thread import EngineThread
 from linnet.serve.config import ServeConfig
 from linnet.serve.gauges import Gauges
 from linnet.serve.hosting import Host
@@ -30,14 +31,17 @@ class Service:
     def open_desks(self) -> None:
         """Start the engines, and take requests from now on."""
         mailbox = Mailbox(asyncio.get_running_loop())
+        beside: dict[EngineThread, list[Desk]] = {}
         for name, host in self.hosts.items():
-            self.desks[name] = Desk(host, mailbox, self.cfg.slots, self.cfg.queue, self.gauges)
-            host.thread.start()
+            others = beside.setdefault(host.thread, [])
+            self.desks[name] = Desk(host, mailbox, self.cfg.slots, self.cfg.queue, self.gauges, others)
+        for thread in beside:
+            thread.start()
 
     def close(self) -> None:
         """Stop the engines; what still runs is cancelled."""
-        for host in self.hosts.values():
-            host.thread.stop()
+        for thread in {host.thread: None for host in self.hosts.values()}:
+            thread.stop()
 
     def desk(self, name: str) -> Desk:
         """Return the desk of a model; raises Refused (404) naming those that are served."""
@@ -55,7 +59,8 @@ class Service:
         """Yield the levels of now for /metrics: (name, about, labels, value)."""
         yield "linnet_requests_open", "Requests being answered.", {}, self.requests
         yield "linnet_draining", "1 while the server is leaving.", {}, self.draining
-        stats = {name: desk.host.thread.engine.stats() for name, desk in self.desks.items()}
+        engines = {name: desk.host.thread.engine for name, desk in self.desks.items() if desk.host.adapter is None}
+        stats = {name: engine.stats() for name, engine in engines.items()}
         shown = {
             "active": "Replies being written.",
             "waiting": "Replies that wait for a slot.",
@@ -64,6 +69,8 @@ class Service:
             "tokens_made": "Tokens written since the start.",
             "prompt_tokens_read": "Prompt tokens read since the start.",
             "prefix_tokens_reused": "Prompt tokens that were in the cache already.",
+            "tokens_guessed": "Tokens guessed ahead since the start.",
+            "guesses_kept": "Guesses that were what the model said.",
         }
         for field, about in shown.items():
             for name, numbers in stats.items():
