@@ -11,6 +11,7 @@ NAMES = {
     "plan": "what `linnet plan` says of memory and time, beside what the trainings then take under a cap",
     "quantize": "int8 and int4 copies beside full precision: bytes, speed, what is lost of held-out text",
     "serve": "the server under 200 clients, some killed, slow or talking nonsense; SIGTERM; what HTTP costs the engine",
+    "retrieve": "recall by words, meaning and both; right sources, false answers, false refusals",
     "shakespeare": "time to a validation loss on tinyshakespeare, beside nanoGPT in turn",
     "speed": "training speed as a share of the machine's matmul limit, beside nanoGPT and transformers",
 }
