@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
+from bench.cost import cost, table
 from bench.crowd import QUESTIONS, Crowd, Cut, heard
 from linnet.core.machine import describe
 
@@ -49,11 +50,6 @@ class Server:
         """Return the bytes that are resident."""
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
-
-    def processor(self) -> float:
-        """Return the seconds of processor time that it has used."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def __enter__(self) -> Self:
         return self
@@ -186,11 +182,13 @@ def main(arguments: list[str]) -> None:
     """Measure and print; exits with 1 where anything was not as it must be."""
     parser = argparse.ArgumentParser(prog="python -m bench serve", description=__doc__)
     parser.add_argument("run", type=Path, help="a run that chats")
-    parser.add_argument("--parts", nargs="+", choices=["load", "drain"], default=["load", "drain"])
+    parser.add_argument("--parts", nargs="+", choices=["cost", "load", "drain"], default=["cost", "load", "drain"])
     parser.add_argument("--clients", type=int, default=200, help="of the load, at once")
     parser.add_argument("--seconds", type=float, default=120, help="of the load")
     parser.add_argument("--max-tokens", type=int, default=64, help="of each reply")
     parser.add_argument("--drain-seconds", type=float, default=60)
+    parser.add_argument("--streams", type=int, nargs="+", default=[1, 8, 32], help="of the cost, at once")
+    parser.add_argument("--rounds", type=int, default=7, help="of the cost")
     parser.add_argument("--threads", type=int, default=1, help="of the engine")
     parser.add_argument("--slots", type=int, default=32)
     parser.add_argument("--queue", type=int, default=64)
@@ -199,16 +197,20 @@ def main(arguments: list[str]) -> None:
     options = f"--threads {asked.threads} --drain-seconds {asked.drain_seconds} --slots {asked.slots}".split()
     options += f"--queue {asked.queue} --device cpu".split()
     found: dict[str, Any] = {}
-    if {"load", "drain"} & set(asked.parts):
-        with Server(asked.run, *options) as server:
-            if "load" in asked.parts:
-                found["load"] = asyncio.run(load(server, asked.clients, asked.seconds, asked.max_tokens))
-                print(json.dumps({**found["load"], "memory_bytes": found["load"]["memory_bytes"][::10]}, indent=1))
-            if "drain" in asked.parts:
-                found["drain"] = asyncio.run(
-                    drain(server, asked.slots + asked.queue // 2, asked.max_tokens, asked.drain_seconds)
-                )
-                print(json.dumps(found["drain"], indent=1))
+    with Server(asked.run, *options) as server:
+        if "cost" in asked.parts:
+            rows = cost(
+                asked.run, server.port, server.process.pid, asked.streams, asked.max_tokens, asked.threads, asked.rounds
+            )
+            found["cost"] = {"rows": rows}
+            print(table(rows))
+        if "load" in asked.parts:
+            found["load"] = asyncio.run(load(server, asked.clients, asked.seconds, asked.max_tokens))
+            print(json.dumps({**found["load"], "memory_bytes": found["load"]["memory_bytes"][::10]}, indent=1))
+        if "drain" in asked.parts:
+            clients = asked.slots + asked.queue // 2
+            found["drain"] = asyncio.run(drain(server, clients, asked.max_tokens, asked.drain_seconds))
+            print(json.dumps(found["drain"], indent=1))
     if asked.json is not None:
         asked.json.write_text(json.dumps({"machine": describe(), **found}, indent=1))
     if any(part.get("faults") for part in found.values()):

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,14 +52,19 @@ class Answer:
         choice.finish = event.finish or choice.finish
         return entries
 
-    def chunks(self, number: int, event: Event) -> Iterator[dict[str, Any]]:
-        """Take an event and yield the chunks that tell of it: none where there is nothing to tell yet."""
-        offset = len(self.choices[number].text)
-        entries = self.add(number, event)
-        if event.text or entries:
-            yield self._chunk([self._piece(number, event.text, entries, offset)])
-        if event.finish is not None:
-            yield self._chunk([self._piece(number, "", [], offset, event.finish)])
+    def chunks(self, heard: Sequence[tuple[int, Event]]) -> Iterator[dict[str, Any]]:
+        """Take (choice, event) and yield the chunks that tell of them: what a choice said meanwhile stands in one."""
+        for number in dict.fromkeys(number for number, _ in heard):
+            choice = self.choices[number]
+            begun, told = len(choice.text), len(choice.entries)
+            for other, event in heard:
+                if other == number:
+                    self.add(number, event)
+            text, entries = choice.text[begun:], choice.entries[told:]
+            if text or entries:
+                yield self._chunk([self._piece(number, text, entries, choice.offsets[told:])])
+            if choice.finish is not None:
+                yield self._chunk([self._piece(number, "", [], [], choice.finish)])
 
     def opening(self) -> Iterator[dict[str, Any]]:
         """Yield the chunks that come before any text."""
@@ -99,7 +104,7 @@ class Answer:
         return {"token": text, "logprob": max(LEAST, logprob), "bytes": list(data)}
 
     def _piece(
-        self, number: int, text: str, entries: list[dict[str, Any]], offset: int, finish: str | None = None
+        self, number: int, text: str, entries: list[dict[str, Any]], offsets: list[int], finish: str | None = None
     ) -> dict[str, Any]:
         raise NotImplementedError
 
@@ -120,7 +125,7 @@ class ChatAnswer(Answer):
             yield {**self._chunk([piece]), **self._about()}
 
     def _piece(
-        self, number: int, text: str, entries: list[dict[str, Any]], offset: int, finish: str | None = None
+        self, number: int, text: str, entries: list[dict[str, Any]], offsets: list[int], finish: str | None = None
     ) -> dict[str, Any]:
         delta = {} if finish else {"content": text}
         told = {"content": entries, "refusal": None} if entries else None
@@ -138,9 +143,9 @@ class CompletionAnswer(Answer):
     kind, piece_kind, prefix = "text_completion", "text_completion", "cmpl"
 
     def _piece(
-        self, number: int, text: str, entries: list[dict[str, Any]], offset: int, finish: str | None = None
+        self, number: int, text: str, entries: list[dict[str, Any]], offsets: list[int], finish: str | None = None
     ) -> dict[str, Any]:
-        told = listed(entries, [offset]) if entries else None
+        told = listed(entries, offsets) if entries else None
         return {"index": number, "text": text, "logprobs": told, "finish_reason": finish}
 
     def _choice(self, number: int, choice: Choice) -> dict[str, Any]:

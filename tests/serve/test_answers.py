@@ -50,7 +50,7 @@ def test_chunks_joined_are_the_whole(host):
     answer = ChatAnswer(host, asked, usage_wanted=True)
     chunks = [*answer.opening()]
     for event in events(host):
-        chunks += answer.chunks(0, event)
+        chunks += answer.chunks([(0, event)])
     chunks += answer.closing()
     assert chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
     text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks[:-1])
@@ -62,10 +62,29 @@ def test_chunks_joined_are_the_whole(host):
     assert all(len(chunk["choices"][0]["delta"].get("content", "x")) for chunk in chunks[1:-1]), "no empty chunks"
 
 
+def test_what_was_said_meanwhile_stands_in_one_chunk_a_choice(host):
+    asked = ask_completion(host, CompletionBody(model="m", prompt="the", n=2, logprobs=2), CFG)
+    one_by_one, together = CompletionAnswer(host, asked), CompletionAnswer(host, asked)
+    heard = [(choice, event) for event in events(host) for choice in (0, 1)]
+    pieces = [chunk["choices"][0] for one in heard for chunk in one_by_one.chunks([one])]
+    said = [chunk["choices"][0] for chunk in together.chunks(heard)]
+    assert [(piece["index"], piece["finish_reason"]) for piece in said] == [
+        (0, None),
+        (0, "stop"),
+        (1, None),
+        (1, "stop"),
+    ]
+    assert said[0]["text"] == REPLY
+    assert together.whole()["choices"] == one_by_one.whole()["choices"]
+    for field in ("tokens", "token_logprobs", "text_offset"):
+        parts = [piece["logprobs"][field] for piece in pieces if piece["index"] == 0 and piece["logprobs"]]
+        assert said[0]["logprobs"][field] == [one for part in parts for one in part]
+
+
 def test_plain_completions_list_their_tokens(host):
     asked = ask_completion(host, CompletionBody(model="m", prompt="the", logprobs=2), CFG)
     answer = CompletionAnswer(host, asked)
-    pieces = [chunk for event in events(host) for chunk in answer.chunks(0, event)]
+    pieces = [chunk for event in events(host) for chunk in answer.chunks([(0, event)])]
     [choice] = answer.whole()["choices"]
     assert choice["text"] == REPLY == "".join(piece["choices"][0]["text"] for piece in pieces)
     told = choice["logprobs"]

@@ -78,11 +78,11 @@ def test_a_reader_that_does_not_read_holds_no_slot_and_is_let_go(monkeypatch):
     service = service_over(talker(slots=1), slots=1, request_seconds=4)
     with live(service, send_buffer=4096) as address:
         # So much per token that all buffers on the way are full long before the end.
-        idle = post(address, body(stream=True, max_tokens=600, logprobs=True, top_logprobs=20), receive_buffer=4096)
+        idle = post(address, body(stream=True, max_tokens=250, logprobs=True, top_logprobs=20), receive_buffer=4096)
         desk = service.desks["talker"]
         until(lambda: desk.in_flight == 1)
         until(lambda: desk.in_flight == 0)
-        assert desk.host.thread.engine.stats().tokens_made == 600, "the engine went on at its own pace"
+        assert desk.host.thread.engine.stats().tokens_made == 250, "the engine went on at its own pace"
         assert service.requests == 1, "the reader is still being waited for"
         until(lambda: service.requests == 0)
         assert "linnet_aborted_total 1" in service.gauges.text()
@@ -102,6 +102,30 @@ def test_a_stream_ends_whole_and_the_connection_goes_on():
             assert lines[-1] == "data: [DONE]"
             assert all(line.startswith("data: ") for line in lines)
         until(lambda: service.requests == 0)
+
+
+def test_tokens_go_together_where_several_are_written_and_none_is_lost(monkeypatch):
+    monkeypatch.setattr(replying, "LONGEST_GATHER", 0.1)
+    monkeypatch.setattr(replying, "GATHER", 0.1)
+    service = service_over(talker())
+    with live(service) as address:
+
+        def said(stream: bool) -> list[dict]:
+            asked = http.client.HTTPConnection(urlsplit(address).netloc)
+            data = body(n=2, seed=3, temperature=1, max_tokens=60, stream=stream, logprobs=True)
+            asked.request("POST", "/v1/chat/completions", data, {"Content-Type": "application/json"})
+            text = asked.getresponse().read().decode()
+            return [json.loads(part) for part in text.split("data: ") if part[:1] == "{"]
+
+        chunks = [chunk["choices"][0] for chunk in said(stream=True)]
+        [whole] = said(stream=False)
+        assert len(chunks) < 60, "of 120 tokens"
+        for choice in whole["choices"]:
+            own = [chunk for chunk in chunks if chunk["index"] == choice["index"]]
+            told = [one for chunk in own for one in (chunk["logprobs"] or {"content": []})["content"]]
+            assert "".join(chunk["delta"].get("content", "") for chunk in own) == choice["message"]["content"]
+            assert [one["token"] for one in told] == [one["token"] for one in choice["logprobs"]["content"]]
+            assert own[-1]["finish_reason"] == choice["finish_reason"] == "length"
 
 
 def test_a_first_token_is_timed():
