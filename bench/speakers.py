@@ -67,13 +67,14 @@ def one_at_a_time(job: Job) -> Write:
     return write
 
 
-def engine(job: Job, method: str | None = None, native: bool = False) -> Write:
+def engine(job: Job, method: str | None = None, compiled: bool = False) -> Write:
     """Submit all texts to an engine and let it step until they are written; `method` quantizes the model before."""
     model = network(job.run, job.model)
     if method is not None:
         quantize(model, QuantConfig.model_validate({"method": method, "rounding": "nearest"}))
         choose(model, torch.float32)
-    running = Engine(model, None, slots=job.most)
+    running = Engine(model, None, slots=job.most, compiled=compiled)
+    assert not compiled or running.stats().compiled, running.stats().why_plain
 
     def write(prompts: Prompts, tokens: int) -> list[list[int]]:
         sampling = SamplingConfig(temperature=0, max_tokens=tokens)
@@ -132,6 +133,8 @@ PROGRAMS: dict[str, Callable[[Job], Write]] = {
     "engine int8": partial(engine, method="int8"),
     "engine int8-dynamic": partial(engine, method="int8-dynamic"),
     "engine int4": partial(engine, method="int4"),
+    "compiled": partial(engine, compiled=True),
+    "compiled int8-dynamic": partial(engine, method="int8-dynamic", compiled=True),
     "transformers": transformers,
     **{f"llama.cpp {kind}": partial(llama, kind=kind) for kind in llamacpp.KINDS},
 }

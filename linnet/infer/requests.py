@@ -49,7 +49,10 @@ class Event:
 
 @dataclass(frozen=True)
 class EngineStats:
-    """What an engine does now (`active` of `slots`, `waiting`, bytes of the cache) and has done since it was made."""
+    """What an engine does now (`active` of `slots`, `waiting`, bytes of the cache) and has done since it was made.
+
+    `compiled` says whether the compiled pass reads for the network, `why_plain` why it does not.
+    """
 
     active: int
     waiting: int
@@ -60,3 +63,5 @@ class EngineStats:
     prefix_tokens_reused: int
     tokens_guessed: int
     guesses_kept: int
+    compiled: bool
+    why_plain: str

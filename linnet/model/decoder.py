@@ -76,7 +76,7 @@ class Decoder(Stack):
         self._check_room(ids.shape[1] if cache is None else cache.longest + ids.shape[1])
         memory = cache.memory if memory is None and cache is not None else memory
         positions, sight, before, early = self._look(ids, positions, documents, cache, lengths, memory)
-        x = self._embed(ids, positions, before, early)
+        x = self.entered(ids, positions, before, early)
         return self._run(x, ids, sight, real_tokens(ids, documents, lengths))
 
     def attention_weights(self, ids: Tensor, layer: int) -> Tensor:
@@ -90,7 +90,7 @@ class Decoder(Stack):
             near = visible(order, order, window=self.config.window, sinks=order < self.config.sink_tokens)
             sight = replace(sight, full=visible(order, order), windowed=near)
         watch = Watch(layer)
-        self._run(self._embed(ids, positions, before, early), ids, replace(sight, watch=watch), None)
+        self._run(self.entered(ids, positions, before, early), ids, replace(sight, watch=watch), None)
         assert watch.weights is not None, f"a decoder without a layer {layer}"
         return watch.weights
 
@@ -108,7 +108,7 @@ class Decoder(Stack):
         cache = self.new_cache(1, x.shape[1])
         positions, key_at = cache.begin(x.shape[1], None)
         full = visible(positions, key_at)
-        sight = Sight(self._angles(positions), full, full, cache, self._bias(positions, key_at))
+        sight = Sight(self.angles(positions), full, full, cache, self._bias(positions, key_at))
         x = first = self._enter(x, positions)
         for block in self.blocks:
             x = block(x, first, sight, None, None)
@@ -159,7 +159,7 @@ class Decoder(Stack):
                 for mask in (full, windowed)
             )
             bias = None if bias is None else F.pad(bias, (prefix.places, 0))
-        sight = Sight(self._angles(positions), full, windowed, cache, bias, memory=memory, prefix=prefix)
+        sight = Sight(self.angles(positions), full, windowed, cache, bias, memory=memory, prefix=prefix)
         return positions, sight, before, early
 
     def _prefix(self, cache: Cache | None) -> Prefix | None:

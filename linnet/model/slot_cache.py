@@ -30,8 +30,11 @@ class SlotCache:
         self.memory: Memory | None = None
         self.prefix: Any = None
         self.longest = 0  # no row that takes part has seen more tokens than this
+        self.taken_rows: Sequence[int] = ()  # which rows read next, how much each has read, and the last two ids
+        self.starts: Sequence[int] = ()
+        self.tails: Sequence[Sequence[int]] = ()
         self._rows: slice | Tensor = slice(0, 0)
-        self._starts = self._tails = self._at = torch.empty(0)
+        self._at = torch.empty(0)
         self._end = 0
 
     @staticmethod
@@ -43,6 +46,11 @@ class SlotCache:
     def bytes(self) -> int:
         """Return the bytes of all keys and values."""
         return self._flat.numel() * self._flat.element_size()
+
+    @property
+    def memory_of_all(self) -> Tensor:
+        """Return keys, values, keys, ... of the layers as they lie in memory: [2 x layers, R, G, C, d]."""
+        return self._all
 
     @property
     def rows(self) -> int:
@@ -81,23 +89,22 @@ class SlotCache:
 
         A row that reads nothing may stand between others, so that those lie side by side: then nothing is copied.
         """
-        device = self._flat.device
-        side_by_side = list(rows) == list(range(rows[0], rows[0] + len(rows)))
-        self._rows = slice(rows[0], rows[0] + len(rows)) if side_by_side else torch.tensor(rows, device=device)
-        self._starts = torch.tensor(starts, device=device)
-        self._tails = torch.tensor(tails, device=device)
+        self.taken_rows, self.starts, self.tails = rows, starts, tails
         reading = [(start, count) for start, count in zip(starts, counts, strict=True) if count]
         self.longest = max(start for start, _ in reading)
         self._end = max(start + count for start, count in reading)
 
     def begin(self, tokens: int, lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return positions [N, T] of the tokens to come and those of the keys, [1, S]; lengths [N] are real."""
-        step = torch.arange(tokens, device=self._starts.device)[None]
-        positions = self._at = self._starts[:, None] + step
+        device, rows = self._flat.device, self.taken_rows
+        side_by_side = list(rows) == list(range(rows[0], rows[0] + len(rows)))
+        self._rows = slice(rows[0], rows[0] + len(rows)) if side_by_side else torch.tensor(rows, device=device)
+        step = torch.arange(tokens, device=device)[None]
+        positions = self._at = torch.tensor(self.starts, device=device)[:, None] + step
         if lengths is not None:
             real = step < lengths[:, None]
             positions, self._at = torch.where(real, positions, 0), torch.where(real, positions, self.capacity - 1)
-        return positions, torch.arange(self._end, device=self._starts.device)[None]
+        return positions, torch.arange(self._end, device=device)[None]
 
     def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
         """Store a layer's new keys and values [N, G, T, d]; return all that its queries may look at, [N, G, S, d]."""
@@ -114,4 +121,4 @@ class SlotCache:
 
     def remember(self, ids: Tensor, lengths: Tensor | None) -> Tensor:
         """Return the ids with the two before them, [N, 2 + T]."""
-        return torch.cat((self._tails, ids), dim=1)
+        return torch.cat((torch.tensor(self.tails, device=ids.device), ids), dim=1)

@@ -107,9 +107,9 @@ class Stack(nn.Module):
             mask = documents[:, None, :, None] == documents[:, None, None, :]
         elif real is not None:
             mask = real[:, None, None, :]
-        sight = Sight(self._angles(positions), mask, None, None, self._bias(positions, positions), causal=False)
+        sight = Sight(self.angles(positions), mask, None, None, self._bias(positions, positions), causal=False)
         before, early = shifted(ids, 1, documents), shifted(ids, 2, documents)
-        return self._run(self._embed(ids, positions, before, early, segments), ids, sight, real)
+        return self._run(self.entered(ids, positions, before, early, segments), ids, sight, real)
 
     def _run(self, x: Tensor, ids: Tensor, sight: Sight, real: Tensor | None) -> Tensor:
         """Return the last states [B, T, D] of embedded rows."""
@@ -122,9 +122,10 @@ class Stack(nn.Module):
                 x = block(x, first, sight, token_value, real)
         return x if self.config.post_norm else self.norm(x)
 
-    def _embed(
+    def entered(
         self, ids: Tensor, positions: Tensor, before: Tensor, early: Tensor, segments: Tensor | None = None
     ) -> Tensor:
+        """Return ids [B, T] as they enter the first block, [B, T, D]; `before` and `early` stand before each."""
         x = self.embedding(ids)
         if self.ngrams is not None:
             x = x + self.ngrams(ids, before, early)
@@ -146,7 +147,8 @@ class Stack(nn.Module):
             x = self.norm(x)
         return F.dropout(x, self.config.dropout, self.training) if self.config.dropout else x
 
-    def _angles(self, positions: Tensor) -> tuple[Tensor, Tensor] | None:
+    def angles(self, positions: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return cos and sin of the rotary angles at positions [B, T]; None where they are not rotary."""
         if self.config.positions != "rotary":
             return None
         return angles_of(self.config, positions, torch.promote_types(self.embedding.weight.dtype, torch.float32))

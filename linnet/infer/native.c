@@ -1,0 +1,467 @@
+/* One pass of a decoder over new tokens on a CPU, all blocks in one call: what linnet/infer/native.py compiles.
+
+   The arithmetic is that of linnet/model; tests hold both equal. n tokens, D hidden size, H query heads, G key/value
+   heads, d head size. Outputs of a product come in groups of 16, one vector; rows of all buffers are padded to that. */
+#include <math.h>
+#include <omp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#if defined(__AVX512VNNI__) && !defined(PLAIN)
+#include <immintrin.h>
+#define WHOLE_DOT 1
+#endif
+
+typedef float vf __attribute__((vector_size(64), aligned(4), may_alias));
+typedef int32_t vi __attribute__((vector_size(64), aligned(4), may_alias));
+#define INLINE static inline __attribute__((always_inline))
+#define PAD(n) (((n) + 15) / 16 * 16)
+#define MIDDLE 128 /* of unsigned 8 bits: where zero is */
+
+enum { FLOAT32, BFLOAT16, INT8 };
+enum { RELU2, SWIGLU, SWIGLU_CLAMPED, GELU, GELU_EXACT, RELU, GEGLU };
+
+/* A matrix [out, in], packed as [out / 16][in / s][16][s] with s = 1, 2, 4 numbers of a row side by side by kind. */
+typedef struct {
+    int64_t kind, in, out;
+    const void *weight;
+    const float *scale;   /* INT8: of each output */
+    const int32_t *shift; /* INT8: MIDDLE x the sum of its codes */
+    const float *bias;    /* or NULL */
+} Linear;
+
+typedef struct {
+    Linear query, key, value, output, up, gate, down;
+    const float *norm1, *shift1, *norm2, *shift2, *query_gain, *key_gain, *sink_logits; /* each may be NULL */
+    const float *value_gate;                                                           /* [G, D] or NULL */
+    float mix[2];
+    int64_t window; /* 0: sees everything */
+} Block;
+
+typedef struct {
+    int64_t layers, hidden, heads, kv_heads, width, mlp;
+    int64_t layer_norm, qk_norm, rotary, mixes, activation, sink_tokens;
+    float epsilon, scale;
+    const Block *blocks;
+    const float *norm, *shift;
+    Linear head;
+    char *work; /* our own buffers, grown as needed */
+    int64_t work_bytes;
+} Net;
+
+/* What is read: `count` tokens of a row of the cache from place `start` on. */
+typedef struct {
+    int64_t row, start, count, first;
+} Run;
+
+typedef struct {
+    int64_t runs, tokens, wanted, threads;
+    const Run *run;
+    float *x;                   /* [n, PAD(D)] embedded tokens; is overwritten */
+    const float *cos, *sin;     /* [n, d / 2] */
+    const float *const *values; /* by layer: token-indexed values [n, G d], or NULL */
+    const int64_t *after;       /* [wanted] tokens whose logits are asked for */
+    float *logits;              /* [wanted, PAD(V)] */
+    float *cache;               /* [2 x layers][rows][G][capacity][d] */
+    int64_t rows, capacity, layer_step;
+} Pass;
+
+typedef struct {
+    float *normed, *query, *key, *value, *mixed, *up, *gate, *reach, *last;
+    uint8_t *whole;
+    float *own; /* of each thread */
+    int64_t wide, whole_wide, own_step;
+} Work;
+
+INLINE vf load(const float *p) { return *(const vf *)p; }
+INLINE vf all(float x) { return x - (vf){}; }
+
+/* e^x by 2^n and a polynomial on [-ln 2 / 2, ln 2 / 2] (Cephes): relative error below 2e-7. */
+INLINE float exponential(float x) {
+    x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
+    float n = nearbyintf(x * 1.44269504f), r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f, p = p * r + 8.3334519073e-3f, p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f, p = p * r + 5.0000001201e-1f, p = p * r * r + r + 1.0f;
+    union { int32_t i; float f; } two = {.i = ((int32_t)n + 127) << 23};
+    return p * two.f;
+}
+INLINE float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
+INLINE float gelu(float x) { return x * sigmoid(1.5957691216f * (x + 0.044715f * x * x * x)); }
+
+INLINE float sum_of(vf v) {
+    float s = 0;
+    for (int i = 0; i < 16; i++) s += v[i];
+    return s;
+}
+
+INLINE float dot(const float *a, const float *b, int64_t n) {
+    vf s = {};
+    float rest = 0;
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) s += load(a + i) * load(b + i);
+    for (; i < n; i++) rest += a[i] * b[i];
+#ifdef WHOLE_DOT
+    return _mm512_reduce_add_ps((__m512)s) + rest;
+#else
+    return sum_of(s) + rest;
+#endif
+}
+
+/* --- products -------------------------------------------------------------------------------------------------- */
+
+#define ROWS 6   /* of a tile: 6 x 4 sums fill the registers beside 4 vectors of weights */
+#define GROUPS 4
+INLINE int64_t per_step(int64_t kind) { return kind == INT8 ? 4 : kind == BFLOAT16 ? 2 : 1; }
+
+INLINE void tile(const int kind, const int R, const int G, const Linear *l, const char *a, int64_t wide,
+                 const float *reach, int64_t group, float *y, int64_t y_wide, int add) {
+    vf sum[ROWS][GROUPS];
+    vi whole[ROWS][GROUPS];
+    for (int r = 0; r < R; r++)
+        for (int g = 0; g < G; g++) sum[r][g] = (vf){}, whole[r][g] = (vi){};
+    int64_t steps = (l->in + per_step(kind) - 1) / per_step(kind);
+    const char *w = (const char *)l->weight + group * steps * 64;
+    for (int64_t k = 0; k < steps; k++) {
+        vi four[GROUPS];
+        for (int g = 0; g < G; g++) four[g] = *(const vi *)(w + g * steps * 64 + k * 64);
+        for (int r = 0; r < R; r++) {
+            const char *at = a + r * wide;
+            if (kind == INT8) {
+                int32_t bytes;
+                memcpy(&bytes, at + 4 * k, 4);
+                for (int g = 0; g < G; g++) {
+#ifdef WHOLE_DOT
+                    whole[r][g] = (vi)_mm512_dpbusd_epi32((__m512i)whole[r][g], _mm512_set1_epi32(bytes), (__m512i)four[g]);
+#else
+                    for (int j = 0; j < 4; j++)
+                        whole[r][g] += (four[g] << (24 - 8 * j) >> 24) * (int32_t)(bytes >> 8 * j & 255);
+#endif
+                }
+            } else if (kind == BFLOAT16) {
+                const float *pair = (const float *)at + 2 * k;
+                for (int g = 0; g < G; g++) {
+                    vi high = four[g] & (int32_t)0xffff0000, low = four[g] << 16;
+                    sum[r][g] += (vf)low * pair[0];
+                    sum[r][g] += (vf)high * pair[1];
+                }
+            } else
+                for (int g = 0; g < G; g++) sum[r][g] += (vf)four[g] * ((const float *)at)[k];
+        }
+    }
+    for (int r = 0; r < R; r++)
+        for (int g = 0; g < G; g++) {
+            int64_t at = (group + g) * 16;
+            vf out = sum[r][g];
+            if (kind == INT8)
+                out = __builtin_convertvector(whole[r][g] - *(const vi *)(l->shift + at), vf) * load(l->scale + at) * reach[r];
+            if (l->bias) out += load(l->bias + at);
+            vf *to = (vf *)(y + r * y_wide + at);
+            if (add) out += *to;
+            *to = out;
+        }
+}
+
+#define CASE(R, G) case R * 8 + G: tile(kind, R, G, l, a, wide, reach, group, y, y_wide, add); break;
+#define EACH(R) CASE(R, 1) CASE(R, 2) CASE(R, 3) CASE(R, 4)
+#define TILES(name, KIND)                                                                                              \
+    static void name(int R, int G, const Linear *l, const char *a, int64_t wide, const float *reach, int64_t group,     \
+                     float *y, int64_t y_wide, int add) {                                                              \
+        const int kind = KIND;                                                                                         \
+        switch (R * 8 + G) { EACH(1) EACH(2) EACH(3) EACH(4) EACH(5) EACH(6) }                                         \
+    }
+TILES(tile_float, FLOAT32)
+TILES(tile_half, BFLOAT16)
+TILES(tile_whole, INT8)
+
+/* y [n, ...] = or += x W^T + b: this thread's share of the outputs, for all rows. */
+static void product(const Linear *l, const Work *w, const float *x, int64_t n, float *y, int64_t y_wide, int add,
+                    int me, int threads) {
+    int64_t groups = PAD(l->out) / 16, from = groups * me / threads, to = groups * (me + 1) / threads;
+    int whole = l->kind == INT8;
+    int64_t wide = whole ? w->whole_wide : w->wide * 4;
+    const char *a = whole ? (const char *)w->whole : (const char *)x;
+    void (*tiles)(int, int, const Linear *, const char *, int64_t, const float *, int64_t, float *, int64_t, int) =
+        whole ? tile_whole : l->kind == BFLOAT16 ? tile_half : tile_float;
+    for (int64_t g = from; g < to; g += GROUPS)
+        for (int64_t r = 0; r < n; r += ROWS)
+            tiles(n - r < ROWS ? n - r : ROWS, to - g < GROUPS ? to - g : GROUPS, l, a + r * wide, wide, w->reach + r, g,
+                  y + r * y_wide, y_wide, add);
+}
+
+/* A row of x in unsigned 8 bits around MIDDLE; its largest number becomes 127. */
+static void round_row(const Work *w, const float *x, int64_t n, int64_t row) {
+    float most = 1e-30f;
+    for (int64_t i = 0; i < n; i++) most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
+    uint8_t *to = w->whole + row * w->whole_wide;
+    float by = 127.0f / most;
+    for (int64_t i = 0; i < n; i++) to[i] = (uint8_t)(int32_t)(x[i] * by + (MIDDLE + 0.5f));
+    for (int64_t i = n; i < (n + 3) / 4 * 4; i++) to[i] = MIDDLE;
+    w->reach[row] = most;
+}
+
+static void norm_row(int layer, float epsilon, const float *gain, const float *shift, const float *x, float *y, int64_t n) {
+    float mean = 0, square = 0;
+    if (layer) {
+        for (int64_t i = 0; i < n; i++) mean += x[i];
+        mean /= n;
+    }
+    for (int64_t i = 0; i < n; i++) square += (x[i] - mean) * (x[i] - mean);
+    float by = 1.0f / sqrtf(square / n + epsilon);
+    for (int64_t i = 0; i < n; i++) y[i] = (x[i] - mean) * by * (gain ? gain[i] : 1.0f) + (shift ? shift[i] : 0.0f);
+}
+
+/* --- attention ------------------------------------------------------------------------------------------------- */
+
+static void turn(float *x, const float *cos, const float *sin, int64_t half) {
+    for (int64_t i = 0; i < half; i++) {
+        float a = x[i], b = x[i + half];
+        x[i] = a * cos[i] - b * sin[i], x[i + half] = b * cos[i] + a * sin[i];
+    }
+}
+
+/* Gate, norms and rotation of one token, and its keys and values into the cache. */
+static void place(const Net *net, const Block *b, const Pass *p, const Work *w, int64_t layer, const Run *run, int64_t i) {
+    int64_t t = run->first + i, d = net->width, G = net->kv_heads;
+    float *q = w->query + t * w->wide, *k = w->key + t * w->wide, *v = w->value + t * w->wide;
+    const float *given = p->values[layer];
+    for (int64_t h = 0; h < net->heads + G; h++) {
+        float *x = h < net->heads ? q + h * d : k + (h - net->heads) * d;
+        const float *gain = h < net->heads ? b->query_gain : b->key_gain;
+        if (net->qk_norm) norm_row(0, net->epsilon, gain, NULL, x, x, d);
+        if (net->rotary) turn(x, p->cos + t * (d / 2), p->sin + t * (d / 2), d / 2);
+    }
+    for (int64_t g = 0; g < G; g++) {
+        if (given && b->value_gate) {
+            float gate = 2 * sigmoid(dot(b->value_gate + g * net->hidden, w->normed + t * w->wide, net->hidden));
+            for (int64_t j = 0; j < d; j++) v[g * d + j] += gate * given[(t * G + g) * d + j];
+        }
+        int64_t at = ((run->row * G + g) * p->capacity + run->start + i) * d;
+        memcpy(p->cache + 2 * layer * p->layer_step + at, k + g * d, d * sizeof(float));
+        memcpy(p->cache + (2 * layer + 1) * p->layer_step + at, v + g * d, d * sizeof(float));
+    }
+}
+
+/* Scores of one query at place `at` [from, end) become weights that are still to be divided by what is returned. */
+static float weights(float *s, int64_t from, int64_t end, int64_t at, const Net *net, const Block *b, int64_t head) {
+    float most = b->sink_logits ? b->sink_logits[head] : -INFINITY, total = 0;
+    if (b->window)
+        for (int64_t j = from > net->sink_tokens ? from : net->sink_tokens; j <= at - b->window; j++) s[j] = -INFINITY;
+    for (int64_t j = from; j <= at; j++) s[j] *= net->scale;
+    for (int64_t j = from; j <= at; j++) most = s[j] > most ? s[j] : most;
+    for (int64_t j = from; j <= at; j++) total += s[j] = s[j] - most < -80.0f ? 0 : exponential(s[j] - most);
+    for (int64_t j = at + 1; j < end; j++) s[j] = 0;
+    return total + (b->sink_logits ? exponential(b->sink_logits[head] - most) : 0);
+}
+
+INLINE void score_tile(const int R, const float *const *q, const float *turned, int64_t d, int64_t step, float *s, int64_t wide) {
+    vf sum[ROWS][GROUPS];
+    for (int r = 0; r < R; r++)
+        for (int g = 0; g < GROUPS; g++) sum[r][g] = (vf){};
+    for (int64_t j = 0; j < d; j++)
+        for (int r = 0; r < R; r++)
+            for (int g = 0; g < GROUPS; g++) sum[r][g] += load(turned + j * step + 16 * g) * q[r][j];
+    for (int r = 0; r < R; r++)
+        for (int g = 0; g < GROUPS; g++) *(vf *)(s + r * wide + 16 * g) = sum[r][g];
+}
+
+INLINE void mix_tile(const int R, const float *s, int64_t wide, const float *v, int64_t d, int64_t from, int64_t end, vf (*sum)[GROUPS], int parts) {
+    for (int64_t j = from; j < end; j++)
+        for (int g = 0; g < parts; g++) {
+            vf row = load(v + j * d + 16 * g);
+            for (int r = 0; r < R; r++) sum[r][g] += row * s[r * wide + j];
+        }
+}
+
+/* `count` <= ROWS queries of one run and key/value head: heads fastest, so that they share the keys. */
+static void attend(const Net *net, const Block *b, const Pass *p, const Work *w, int64_t layer, const Run *run, int64_t g,
+                   int64_t first, int count, const float *turned, int64_t step, float *s) {
+    int64_t d = net->width, share = net->heads / net->kv_heads;
+    int64_t base = (run->row * net->kv_heads + g) * p->capacity * d;
+    const float *keys = p->cache + 2 * layer * p->layer_step + base;
+    const float *values = p->cache + (2 * layer + 1) * p->layer_step + base;
+    const float *q[ROWS];
+    float total[ROWS];
+    int64_t low = run->start + first / share, high = run->start + (first + count - 1) / share + 1;
+    int64_t from = b->window && !net->sink_tokens && low >= b->window ? (low - b->window + 1) / 64 * 64 : 0;
+    int64_t end = (high + 63) / 64 * 64;
+    for (int r = 0; r < ROWS; r++) {
+        int64_t one = first + (r < count ? r : 0);
+        q[r] = w->query + (run->first + one / share) * w->wide + (g * share + one % share) * d;
+    }
+    if (turned)
+        for (int64_t j = from; j < high; j += 64) score_tile(ROWS, q, turned + j, d, step, s + j, step);
+    else
+        for (int64_t j = from; j < high; j++)
+            for (int r = 0; r < count; r++) s[r * step + j] = dot(q[r], keys + j * d, d);
+    for (int r = 0; r < count; r++) {
+        int64_t one = first + r;
+        total[r] = weights(s + r * step, from, turned ? end : high, run->start + one / share, net, b, g * share + one % share);
+    }
+    for (int64_t part = 0; part < d; part += 16 * GROUPS) {
+        int parts = d - part >= 64 ? 4 : (d - part) / 16;
+        vf sum[ROWS][GROUPS] = {};
+        if (count == ROWS && parts == 4) mix_tile(ROWS, s, step, values + part, d, from, high, sum, 4);
+        else if (count == ROWS && parts == 3) mix_tile(ROWS, s, step, values + part, d, from, high, sum, 3);
+        else if (count == 1 && parts == 4) mix_tile(1, s, step, values + part, d, from, high, sum, 4);
+        else if (count == 4 && parts == 4) mix_tile(4, s, step, values + part, d, from, high, sum, 4);
+        else mix_tile(count, s, step, values + part, d, from, high, sum, parts);
+        for (int r = 0; r < count; r++) {
+            int64_t one = first + r;
+            float *out = w->mixed + (run->first + one / share) * w->wide + (g * share + one % share) * d + part;
+            for (int k = 0; k < parts; k++) *(vf *)(out + 16 * k) = sum[r][k] / total[r];
+            for (int64_t k = 16 * parts; part + k < d && k < 64; k++) { /* a head that is no multiple of 16 wide */
+                float rest = 0;
+                for (int64_t j = from; j < high; j++) rest += s[r * step + j] * values[j * d + part + k];
+                out[k] = rest / total[r];
+            }
+        }
+    }
+}
+
+#define PIECE 128 /* tokens of a prompt that one thread looks after at a time */
+
+static void attention(const Net *net, const Block *b, const Pass *p, Work *w, int64_t layer, int me, int threads) {
+    int64_t d = net->width, share = net->heads / net->kv_heads, item = 0;
+    float *own = w->own + me * w->own_step;
+    for (int64_t i = 0; i < p->runs; i++)
+        for (int64_t g = 0; g < net->kv_heads; g++)
+            for (int64_t piece = 0; piece < p->run[i].count; piece += PIECE, item++) {
+                if (item % threads != me) continue;
+                const Run *run = p->run + i;
+                int64_t tokens = run->count - piece < PIECE ? run->count - piece : PIECE, keys = run->start + piece + tokens;
+                int64_t step = (keys + 63) / 64 * 64;
+                float *turned = NULL, *scores = own;
+                if (tokens * share >= 16) { /* keys stand side by side: 16 of them a vector */
+                    turned = own, scores = own + d * step;
+                    const float *from = p->cache + 2 * layer * p->layer_step + (run->row * net->kv_heads + g) * p->capacity * d;
+                    for (int64_t k = 0; k < keys; k += 16)
+                        for (int64_t j = 0; j < d; j++)
+                            for (int64_t one = k; one < k + 16; one++) turned[j * step + one] = one < keys ? from[one * d + j] : 0;
+                }
+                for (int64_t first = piece * share; first < (piece + tokens) * share; first += ROWS) {
+                    int64_t left = (piece + tokens) * share - first;
+                    attend(net, b, p, w, layer, run, g, first, left < ROWS ? left : ROWS, turned, step, scores);
+                }
+            }
+}
+
+/* --- the pass -------------------------------------------------------------------------------------------------- */
+
+static void bend(const Net *net, float *up, const float *gate, int64_t n) {
+    int kind = net->activation;
+    for (int64_t i = 0; i < n; i++) {
+        float x = up[i];
+        if (kind == SWIGLU) x *= gate[i] * sigmoid(gate[i]);
+        else if (kind == GEGLU) x *= gelu(gate[i]);
+        else if (kind == SWIGLU_CLAMPED) {
+            float bound = gate[i] > 7 ? 7 : gate[i];
+            x = bound * sigmoid(1.702f * bound) * ((x > 7 ? 7 : x < -7 ? -7 : x) + 1);
+        } else if (kind == GELU) x = gelu(x);
+        else if (kind == GELU_EXACT) x = 0.5f * x * (1 + erff(x * 0.70710678f));
+        else x = x > 0 ? (kind == RELU2 ? x * x : x) : 0;
+        up[i] = x;
+    }
+}
+
+static int whole(const Linear *l) { return l->out && l->kind == INT8; }
+
+static void blocks(const Net *net, const Pass *p, Work *w, int me, int threads) {
+    int64_t n = p->tokens, D = net->hidden, wide = w->wide, from = n * me / threads, to = n * (me + 1) / threads;
+    int64_t x_wide = PAD(D);
+    for (int64_t layer = 0; layer < net->layers; layer++) {
+        const Block *b = net->blocks + layer;
+        for (int64_t t = from; t < to; t++) {
+            float *x = p->x + t * x_wide, *y = w->normed + t * wide;
+            const float *first = w->last + t * x_wide;
+            if (net->mixes)
+                for (int64_t i = 0; i < D; i++) x[i] = b->mix[0] * x[i] + b->mix[1] * first[i];
+            norm_row(net->layer_norm, net->epsilon, b->norm1, b->shift1, x, y, D);
+            if (whole(&b->query) || whole(&b->key) || whole(&b->value)) round_row(w, y, D, t);
+        }
+#pragma omp barrier
+        product(&b->query, w, w->normed, n, w->query, wide, 0, me, threads);
+        product(&b->key, w, w->normed, n, w->key, wide, 0, me, threads);
+        product(&b->value, w, w->normed, n, w->value, wide, 0, me, threads);
+#pragma omp barrier
+        for (int64_t i = 0, t = 0; i < p->runs; i++)
+            for (int64_t k = 0; k < p->run[i].count; k++, t++)
+                if (t >= from && t < to) place(net, b, p, w, layer, p->run + i, k);
+#pragma omp barrier
+        attention(net, b, p, w, layer, me, threads);
+#pragma omp barrier
+        if (whole(&b->output)) {
+            for (int64_t t = from; t < to; t++) round_row(w, w->mixed + t * wide, net->heads * net->width, t);
+#pragma omp barrier
+        }
+        product(&b->output, w, w->mixed, n, p->x, x_wide, 1, me, threads);
+#pragma omp barrier
+        for (int64_t t = from; t < to; t++) {
+            norm_row(net->layer_norm, net->epsilon, b->norm2, b->shift2, p->x + t * x_wide, w->normed + t * wide, D);
+            if (whole(&b->up) || whole(&b->gate)) round_row(w, w->normed + t * wide, D, t);
+        }
+#pragma omp barrier
+        product(&b->up, w, w->normed, n, w->up, wide, 0, me, threads);
+        if (b->gate.out) product(&b->gate, w, w->normed, n, w->gate, wide, 0, me, threads);
+#pragma omp barrier
+        for (int64_t t = from; t < to; t++) {
+            bend(net, w->up + t * wide, w->gate + t * wide, net->mlp);
+            if (whole(&b->down)) round_row(w, w->up + t * wide, net->mlp, t);
+        }
+#pragma omp barrier
+        product(&b->down, w, w->up, n, p->x, x_wide, 1, me, threads);
+#pragma omp barrier
+    }
+    from = p->wanted * me / threads, to = p->wanted * (me + 1) / threads;
+    for (int64_t i = from; i < to; i++) {
+        norm_row(net->layer_norm, net->epsilon, net->norm, net->shift, p->x + p->after[i] * x_wide, w->normed + i * wide, D);
+        if (whole(&net->head)) round_row(w, w->normed + i * wide, D, i);
+    }
+#pragma omp barrier
+    product(&net->head, w, w->normed, p->wanted, p->logits, PAD(net->head.out), 0, me, threads);
+}
+
+static float *cut(char **at, int64_t bytes) {
+    float *found = (float *)*at;
+    *at += (bytes + 63) / 64 * 64;
+    return found;
+}
+
+/* Read the tokens of a pass; returns 0, or 1 where there is no memory. */
+int linnet_pass(Net *net, const Pass *p) {
+    int64_t n = p->tokens, most = 0, wide = PAD(net->hidden);
+    if (PAD(net->heads * net->width) > wide) wide = PAD(net->heads * net->width);
+    if (PAD(net->mlp) > wide) wide = PAD(net->mlp);
+    for (int64_t i = 0; i < p->runs; i++)
+        if (p->run[i].start + p->run[i].count > most) most = p->run[i].start + p->run[i].count;
+    most = (most + 63) / 64 * 64 + 64;
+    Work w = {.wide = wide, .whole_wide = (wide + 63) / 64 * 64, .own_step = most * (net->width + ROWS)};
+    int64_t bytes = (7 * n * wide + n + n * PAD(net->hidden) + p->threads * w.own_step) * 4 + n * w.whole_wide + 16 * 64;
+    if (bytes > net->work_bytes) {
+        free(net->work);
+        net->work = aligned_alloc(64, (bytes + 4095) / 4096 * 4096);
+        net->work_bytes = net->work ? bytes : 0;
+        if (!net->work) return 1;
+    }
+    char *at = net->work;
+    float **each[] = {&w.normed, &w.query, &w.key, &w.value, &w.mixed, &w.up, &w.gate};
+    for (int i = 0; i < 7; i++) *each[i] = cut(&at, n * wide * 4);
+    w.reach = cut(&at, n * 4), w.last = cut(&at, n * PAD(net->hidden) * 4);
+    w.own = cut(&at, p->threads * w.own_step * 4);
+    w.whole = (uint8_t *)cut(&at, n * w.whole_wide);
+    if (net->mixes) memcpy(w.last, p->x, n * PAD(net->hidden) * 4);
+#pragma omp parallel num_threads(p->threads)
+    blocks(net, p, &w, omp_get_thread_num(), omp_get_num_threads());
+    return 0;
+}
+
+void linnet_close(Net *net) {
+    free(net->work);
+    net->work = NULL, net->work_bytes = 0;
+}
+
+/* Bytes of each structure, for who describes them anew. */
+int64_t linnet_size(int which) {
+    const int64_t sizes[] = {sizeof(Linear), sizeof(Block), sizeof(Net), sizeof(Run), sizeof(Pass)};
+    return sizes[which];
+}

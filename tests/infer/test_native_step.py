@@ -1,0 +1,142 @@
+"""The compiled pass reads as the network itself does: every family, any rows, pieces and places."""
+
+import random
+
+import pytest
+import torch
+
+from linnet.adapt.config import AdaptConfig
+from linnet.adapt.kernels import packed_layers, use
+from linnet.adapt.lora import add_detours
+from linnet.adapt.quant_config import QuantConfig
+from linnet.adapt.quantize import quantize
+from linnet.core.errors import BadInput
+from linnet.infer import native
+from linnet.infer.native_step import NativeStep, why_not
+from linnet.model.decoder import Decoder
+from linnet.model.slot_cache import SlotCache
+from tests.infer.networks import network
+
+try:
+    native.library()
+except BadInput as problem:
+    pytest.skip(str(problem), allow_module_level=True)
+
+LLAMA = {
+    "norm_gain": True,
+    "qk_norm": False,
+    "embedding_norm": False,
+    "residual_mix": False,
+    "value_embedding_every": 0,
+    "logit_soft_cap": None,
+    "activation": "swiglu",
+    "tie_embeddings": True,
+}
+GPT2 = {
+    **LLAMA,
+    "activation": "gelu",
+    "norm": "layer",
+    "positions": "learned",
+    "attention_bias": True,
+    "mlp_bias": True,
+}
+WIDE = {"hidden_size": 96, "context_length": 300, "vocab_size": 50, "spread": 0.1}
+KINDS = {
+    "ours": {"num_layers": 3},
+    "ours_wide": {**WIDE, "num_heads": 2},
+    "gpt2": GPT2,
+    "gpt2_wide": {**GPT2, **WIDE, "num_heads": 3},
+    "llama_grouped": {**LLAMA, **WIDE, "num_heads": 6, "num_kv_heads": 2, "mlp_size": 100},
+    "qwen3": {**LLAMA, **WIDE, "qk_norm": True, "num_heads": 4, "num_kv_heads": 1, "head_size": 64},
+    "gpt_oss_attention": {**LLAMA, "sink_logits": True, "activation": "swiglu_clamped", "attention_bias": True},
+    "window_and_sinks": {**WIDE, "num_heads": 2, "window": 70, "sink_tokens": 3, "global_every": 2},
+    "window": {**WIDE, "num_heads": 2, "window": 9},
+    "ngrams": {"ngram_buckets": 31, "activation": "gelu_exact"},
+    "yarn": {"rope_scaling": "yarn", "activation": "relu", "head_bias": True},
+    "odd": {**LLAMA, "hidden_size": 20, "num_heads": 2, "mlp_size": 37, "activation": "geglu", "positions": "none"},
+}
+
+
+def caches(model: Decoder, rows: int = 3) -> tuple[SlotCache, SlotCache]:
+    """Return two caches with rows for the whole context of a network."""
+    made = []
+    for _ in range(2):
+        places = model.config.context_length + 1
+        cache = SlotCache(model.config, rows * places, torch.device("cpu"), torch.float32)
+        cache.cut(rows, places)
+        made.append(cache)
+    return made[0], made[1]
+
+
+def read_both(model: Decoder, step: NativeStep, plain: SlotCache, seed: int, most: int) -> list[tuple]:
+    """Let both read the same pieces of three rows to their ends; return pairs of logits [N, V], or [N, T, V]."""
+    dice, context = random.Random(seed), model.config.context_length
+    texts = [[dice.randrange(model.config.vocab_size) for _ in range(context)] for _ in range(3)]
+    done, found = [0, 0, 0], []
+    while min(done) < context - most:
+        rows = sorted(dice.sample(range(3), dice.randint(1, 3)))
+        room = [min(most, context - done[row]) for row in rows]
+        counts = [dice.randint(1, left) if left and dice.random() < 0.8 else 0 for left in room]
+        if not any(counts):
+            continue
+        pieces = [texts[row][done[row] : done[row] + count] for row, count in zip(rows, counts, strict=True)]
+        ids = [piece + [0] * (max(counts) - len(piece)) for piece in pieces]
+        tails = [[-1, -1, *texts[row][: done[row]]][-2:] for row in rows]
+        if max(done[row] for row in rows) + max(counts) > context:  # padding runs beyond a learned table
+            break
+        for cache in (plain, step.cache):
+            cache.take(rows, [done[row] for row in rows], counts, tails)
+        every = dice.random() < 0.5
+        after = None if every else torch.tensor(counts).clamp(min=1) - 1
+        expected = model(torch.tensor(ids), cache=plain, lengths=torch.tensor(counts), after=after)
+        ours = step.read(ids, counts, every)
+        for place, count in enumerate(counts):
+            if count:
+                part = (expected[place, :count], ours[place, :count]) if every else (expected[place, 0], ours[place])
+                found.append(part)
+        for row, count in zip(rows, counts, strict=True):
+            done[row] += count
+    return found
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("most", [3, 200])
+def test_logits_are_those_of_the_network(kind, most):
+    model = network(**KINDS[kind])
+    plain, own = caches(model)
+    assert why_not(model, own) == ""
+    pairs = read_both(model, NativeStep(model, own), plain, 1, min(most, model.config.context_length // 2))
+    assert len(pairs) > 2
+    for expected, found in pairs:
+        torch.testing.assert_close(found, expected.float(), atol=1e-5, rtol=1e-5)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("kind", ["ours", "gpt2_wide", "llama_grouped", "odd"])
+def test_quantized_copies_read_as_their_products_in_whole_numbers_do(kind):
+    model = network(**KINDS[kind])
+    quantize(model, QuantConfig(method="int8-dynamic"))
+    plain, own = caches(model)
+    assert "packed in another way" in why_not(model, own)  # no kernel was chosen: nothing is rounded that enters
+    use(list(packed_layers(model)), "rounded inputs")
+    assert why_not(model, own) == ""
+    pairs = read_both(model, NativeStep(model, own), plain, 1, 12)
+    errors = sorted(float((found - expected).norm() / expected.norm()) for expected, found in pairs)
+    # Equal to the last bits, but where a number between two levels is rounded the other way.
+    assert errors[len(errors) // 2] < 1e-6
+    assert errors[-1] < 0.05
+
+
+def test_what_it_does_not_know():
+    def why(**choices) -> str:
+        model = network(**choices)
+        return why_not(model, caches(model)[1])
+
+    assert "mixture" in why(num_experts=2)
+    assert "relative" in why(positions="relative")
+    model = network()
+    add_detours(model, AdaptConfig(), torch.Generator().manual_seed(0), "one")
+    assert "is no plain layer" in why_not(model, caches(model)[1])
+    model = network().double()
+    assert "float64" in why_not(model, SlotCache(model.config, 9, torch.device("cpu"), torch.float64))
