@@ -25,6 +25,8 @@ class IndexConfig(Config):
     """Column of the text in rows."""
     keep: bool = False
     """Keep documents that are in the index and not among those given."""
+    strict: bool = False
+    """Make no index where a document cannot be read, instead of leaving it out with a line that says why."""
     remove: Annotated[tuple[str, ...], ByCommas] = ()
     """Names of documents to take out of the index."""
     device: str = "auto"
@@ -67,6 +69,7 @@ def main(cfg: IndexConfig) -> dict[str, Any]:
         "changed": len(done.changed),
         "removed": len(done.removed),
         "kept": done.kept,
+        "refused": len(done.refused),
     }
 
 
@@ -93,7 +96,7 @@ def indexed(cfg: IndexConfig, before: Any, given: Path | None) -> Any:
     from linnet.retrieve.dense import Embedder
     from linnet.retrieve.documents import documents
     from linnet.retrieve.folder import encoder_hash, encoder_of
-    from linnet.retrieve.making import update
+    from linnet.retrieve.making import strict, update
 
     encoder = given or (encoder_of(cfg.out) if before is not None else None)
     embedder, mark = None, ""
@@ -105,7 +108,15 @@ def indexed(cfg: IndexConfig, before: Any, given: Path | None) -> Any:
     if embedder is not None and cfg.chunks is None and choices.tokens > embedder.room:  # as long as it can read
         choices = choices.but(tokens=embedder.room, overlap=min(choices.overlap, embedder.room // 4))
     found = documents(cfg.documents, cfg.column)
-    return *update(before, found, choices, embedder, mark, cfg.keep), encoder
+    refuse = strict if cfg.strict else said
+    return *update(before, found, choices, embedder, mark, cfg.keep, refuse), encoder
+
+
+def said(error: BadInput) -> None:
+    """Say which document is left out, and why."""
+    from linnet.core.console import logger
+
+    logger.warning("left out: %s", error)
 
 
 def on_device(device: str) -> Any:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from pathlib import Path
 
 from linnet.core.errors import BadInput
 from linnet.data import sources, world
-from linnet.data.streams import blocks, plain_suffix
+from linnet.data.streams import plain_suffix
 from linnet.data.tables import is_table, table_rows, text_of
+from linnet.retrieve.encodings import text_of_file
 from linnet.retrieve.html_text import html_text
-from linnet.retrieve.pdf_text import pdf_text
+from linnet.retrieve.pdf_text import needs_reader, pdf_text
 
 PLAIN, HTML, PDF = (".txt", ".text", ".md", ".markdown"), (".html", ".htm", ".xhtml"), (".pdf",)
 SUFFIXES = (*PLAIN, *HTML, *PDF)
@@ -46,7 +48,8 @@ def documents(places: Sequence[str | Path], column: str = "text") -> Iterator[So
     """Yield the documents of files, folders and `world/documents[:COUNT[:SEED]]`, in order of their names in each.
 
     A document is called by its path in the folder that was given, a row by its file's path and its `id`, or its
-    number. Raises BadInput for a place with nothing to read, two documents of one name, and files that are too large.
+    number. Raises BadInput for a place with nothing to read and two documents of one name; a file that cannot be read,
+    or is too large, says so when its source is.
     """
     seen: set[str] = set()
     for place in places:
@@ -88,41 +91,56 @@ def _of_file(file: Path, name: str, column: str) -> Iterator[Source]:
     suffix = plain_suffix(file)
     if suffix not in SUFFIXES:
         raise BadInput(f"{file}: {suffix or 'no ending'}: not read here; there are {' '.join(SUFFIXES)}")
-    size, most = file.stat().st_size, MOST_BYTES.get(suffix, 4 * MOST_CHARACTERS)
-    if size > most:
-        raise BadInput(f"{file}: {size:,} bytes; a document of this kind may have {most:,}, so split it")
-    if suffix in PLAIN:
-        yield Source(name, _hash_of_file(file), partial(_plain, file))
+    why = _why_not(file, suffix)
+    if why:  # said when it is to be read: in a folder the others are read all the same
+        yield Source(_name(name), "", partial(_refused, why))
         return
-    if file.suffix.lower() != suffix:
-        raise BadInput(f"{file}: a compressed {suffix} file is not read here; unpack it first")
-    yield Source(name, _hash_of_file(file), partial(_marked_up if suffix in HTML else _of_pdf, file))
+    if suffix in PDF:
+        needs_reader(file)
+    read = _plain if suffix in PLAIN else _marked_up if suffix in HTML else _of_pdf
+    try:
+        yield Source(_name(name), _hash_of_file(file), partial(read, file))
+    except OSError as error:
+        yield Source(_name(name), "", partial(_refused, f"{file}: cannot be read ({error.strerror or error})"))
+
+
+def _why_not(file: Path, suffix: str) -> str:
+    """Return why a file cannot be a document, before it is read; nothing where it can."""
+    most = MOST_BYTES.get(suffix, 4 * MOST_CHARACTERS)
+    try:
+        size = file.stat().st_size
+    except OSError as error:
+        return f"{file}: cannot be read ({error.strerror or error})"
+    if size > most:
+        return f"{file}: {size:,} bytes; a document of this kind may have {most:,}, so split it"
+    if suffix not in PLAIN and file.suffix.lower() != suffix:
+        return f"{file}: a compressed {suffix} file is not read here; unpack it first"
+    return ""
+
+
+def _refused(why: str) -> Document:
+    raise BadInput(why)
+
+
+def _name(path: str) -> str:
+    """Return a path as text that UTF-8 can hold: bytes of another encoding are written as \\xe9."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _plain(file: Path) -> Document:
-    text = _bounded(file, blocks(file))
+    text = mended(text_of_file(file, MOST_CHARACTERS))
     title = next((line.lstrip("# ").strip() for line in text.splitlines() if line.startswith("# ")), "")
-    return Document(title or file.stem, text)
-
-
-def _bounded(file: Path, parts: Iterator[str]) -> str:
-    text, size = [], 0
-    for part in parts:
-        size += len(part)
-        if size > MOST_CHARACTERS:
-            raise BadInput(f"{file}: more than {MOST_CHARACTERS:,} characters of text; split the document")
-        text.append(part)
-    return mended("".join(text))
+    return Document(title or _name(file.stem), text)
 
 
 def _marked_up(file: Path) -> Document:
-    title, text = html_text(_bounded(file, blocks(file)))
-    return Document(mended(title) or file.stem, mended(text))
+    title, text = html_text(mended(text_of_file(file, MOST_CHARACTERS, page=True)))
+    return Document(mended(title) or _name(file.stem), mended(text))
 
 
 def _of_pdf(file: Path) -> Document:
     title, text = pdf_text(file, MOST_CHARACTERS)
-    return Document(mended(title) or file.stem, mended(text))
+    return Document(mended(title) or _name(file.stem), mended(text))
 
 
 def _of_table(file: Path, name: str, column: str) -> Iterator[Source]:
@@ -133,7 +151,7 @@ def _of_table(file: Path, name: str, column: str) -> Iterator[Source]:
         title, own = row.get("title"), row.get("id")
         document = Document(mended(title) if isinstance(title, str) else "", text)
         own = str(own) if isinstance(own, str | int) and str(own) else str(number)
-        yield Source(f"{name}#{mended(own)}", _hash_of(document), partial(_as_it_is, document))
+        yield Source(f"{_name(name)}#{mended(own)}", _hash_of(document), partial(_as_it_is, document))
 
 
 def _of_world(place: str) -> Iterator[Source]:

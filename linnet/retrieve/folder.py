@@ -34,6 +34,7 @@ FILES = ("documents.jsonl", "words.json", "arrays.safetensors")
 ENCODER = "encoder"
 ENCODER_FILES = ("model.json", "model.safetensors", "tokenizer.json", "tokenizer_metadata.json", VECTORS_FILE)
 WORDS_BYTES = 2**30
+TRIES = 5
 
 
 def is_index(folder: Path) -> bool:
@@ -112,9 +113,27 @@ def _take(source: Path, target: Path, move: bool) -> None:
 
 
 def read(folder: Path, load: Load, engine: Engine, qdrant_url: str) -> Index:
-    """Read what `save_index` wrote; see `Index.open`."""
+    """Read what `save_index` wrote, all of one writing, also while the folder is replaced; see `Index.open`."""
     if not is_index(folder):
         raise BadInput(f"{folder}: no index (index.json is missing); make one: linnet index DOCUMENTS --out {folder}")
+    for _ in range(TRIES):
+        before = (folder / "index.json").read_bytes()
+        try:
+            found = _read(folder, load, engine, qdrant_url)
+        except (BadInput, OSError):
+            if _is(folder, before):  # it is not that another one came while this was read
+                raise
+            continue
+        if _is(folder, before):
+            return found
+    raise BadInput(f"{folder}: was replaced {TRIES} times while it was read; try again when it is not")
+
+
+def _is(folder: Path, about: bytes) -> bool:
+    return is_index(folder) and (folder / "index.json").read_bytes() == about
+
+
+def _read(folder: Path, load: Load, engine: Engine, qdrant_url: str) -> Index:
     about = read_json(folder / "index.json")
     if not isinstance(about, dict) or about.get("version") != VERSION:
         raise BadInput(f"{folder / 'index.json'}: not an index of version {VERSION}; make it anew: linnet index")

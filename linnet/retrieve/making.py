@@ -1,6 +1,6 @@
 """Makes an index of documents, or brings one up to date: only what is new or has changed is read, cut and embedded."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,12 @@ from linnet.retrieve.index import Entry, Index
 from linnet.retrieve.words import terms
 
 MOST_CHUNKS = 2_000_000
+Refuse = Callable[[BadInput], None]
+
+
+def strict(error: BadInput) -> None:
+    """Let nothing be left out: raise."""
+    raise error
 
 
 @dataclass(frozen=True)
@@ -25,11 +31,13 @@ class Changes:
     changed: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     kept: int = 0
+    refused: tuple[str, ...] = ()  # why, a line each
 
     def line(self) -> str:
         """Say it in words."""
         counts = (len(self.added), len(self.changed), len(self.removed), self.kept)
-        return "{:,} documents added, {:,} changed, {:,} removed, {:,} as before".format(*counts)
+        said = "{:,} documents added, {:,} changed, {:,} removed, {:,} as before".format(*counts)
+        return f"{said}, {len(self.refused):,} left out" if self.refused else said
 
 
 @dataclass(frozen=True)
@@ -53,9 +61,11 @@ def update(
     embedder: Embedder | None,
     encoder_hash: str = "",
     keep: bool = False,
+    refuse: Refuse = strict,
 ) -> tuple[Index, Changes]:
     """Return the index of exactly these documents, and what was done; it is the one that `make` would make of them.
 
+    `refuse` is told of a document that cannot be read; where it does not raise, the index is made without that one.
     With `keep` documents of `before` that are not among `sources` stay. What an older index knows of a document whose
     hash is the same is taken over, where chunks and encoder are chosen alike.
     """
@@ -63,21 +73,29 @@ def update(
         raise BadInput(f"--chunks.tokens {choices.tokens}: the encoder reads {embedder.room} at once; give no more")
     old = {} if before is None else _parts(before)
     same = before is not None and before.choices == choices and before.encoder_hash == encoder_hash
-    found, added, changed = {}, [], []
+    found, added, changed, refused = {}, [], [], []
     for source in sources:
         known = old.get(source.name)
         fresh = known is None or known.entry.fingerprint != source.fingerprint
         if known is not None and not fresh:
             found[source.name] = known if same else _part(known.entry, choices, embedder)
             continue
-        document = source.read()
+        try:
+            document = source.read()
+        except BadInput as error:
+            refuse(error)
+            refused.append(str(error))
+            continue
         entry = Entry(source.name, source.fingerprint, document.title, document.text)
         found[source.name] = _part(entry, choices, embedder)
         (added if known is None else changed).append(source.name)
+    if refused and not found:
+        raise BadInput(f"none of {len(refused):,} documents can be read; the first: {refused[0]}")
     left = sorted(old.keys() - found.keys())
     if keep:
         found |= {name: old[name] if same else _part(old[name].entry, choices, embedder) for name in left}
-    done = Changes(tuple(added), tuple(changed), () if keep else tuple(left), len(found) - len(added) - len(changed))
+    kept = len(found) - len(added) - len(changed)
+    done = Changes(tuple(added), tuple(changed), () if keep else tuple(left), kept, tuple(refused))
     index = _joined([found[name] for name in sorted(found)], choices, embedder, encoder_hash)
     return (index if before is None else _judging_as(before, index)), done
 

@@ -40,13 +40,18 @@ sys.stdout.buffer.write(json.dumps(out).encode())
 """
 
 
+def needs_reader(file: Path) -> None:
+    """Raise BadInput naming the extra where what reads PDF is not installed."""
+    if find_spec("pypdf") is None:
+        raise needs_extra("pypdf", "rag", f"{file}: reading PDF")
+
+
 def pdf_text(file: Path, most_characters: int) -> tuple[str, str]:
     """Return (title, text) of a PDF, an empty line between pages; raises BadInput for what cannot be read.
 
     Scanned pages have no text; a document of nothing else is refused.
     """
-    if find_spec("pypdf") is None:
-        raise needs_extra("pypdf", "rag", f"{file}: reading PDF")
+    needs_reader(file)
     limits = map(str, (MOST_SECONDS, MOST_MEMORY, MOST_PAGES, most_characters))
     try:
         done = subprocess.run(

@@ -52,6 +52,17 @@ def test_an_encoder_goes_with_the_index(folder, tmp_path, capsys):
     assert index.search("Ants walk in lines.", 1, by="meaning")[0].document == "ants.txt"
 
 
+def test_one_bad_document_is_left_out_with_a_line_and_with_strict_stops_all(folder, tmp_path, capsys):
+    (folder / "bad.pdf").write_bytes(b"%PDF-1.4 and no more")
+    words = ["index", str(folder), "--out", str(tmp_path / "index"), "--json"]
+    assert "bad.pdf" in refused(capsys, [*words, "--strict"])
+    assert not (tmp_path / "index").exists()
+    assert linnet(words) == 0
+    out, err = capsys.readouterr()
+    assert (json.loads(out)["documents"], json.loads(out)["refused"]) == (4, 1)
+    assert [line.count("bad.pdf: cannot be read as a PDF") for line in err.splitlines() if "left out:" in line] == [1]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

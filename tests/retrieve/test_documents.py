@@ -1,6 +1,7 @@
 """Documents of files, folders, rows and the small world; what cannot be read is said in one line."""
 
 import json
+import os
 
 import pytest
 
@@ -26,7 +27,7 @@ def test_all_kinds_in_a_folder(folder):
     found = {source.name: source.read() for source in documents([folder])}
     assert {name: (one.title, one.text) for name, one in found.items()} == {
         "b.md": ("The title", "text\n# The title\nmore"),
-        "c.txt": ("c", "caf\ufffd and a line of plain text \ufffd"),
+        "c.txt": ("c", "café and a line of plain text ÿ"),
         "rows.jsonl#one": ("First", "1"),
         "rows.jsonl#2": ("", "2"),
         "sub/a.html": ("T", "Hello"),
@@ -65,7 +66,7 @@ def test_the_small_world_contradicts_itself_nowhere(monkeypatch):
 )
 def test_what_cannot_be_read(make, words, folder):
     with pytest.raises(BadInput, match=words):
-        list(documents(make(folder)))
+        [source.read() for source in documents(make(folder))]
 
 
 def test_sizes_are_bounded(folder, monkeypatch):
@@ -77,4 +78,37 @@ def test_sizes_are_bounded(folder, monkeypatch):
         list(documents([folder / "long.jsonl"]))
     monkeypatch.setitem(module.MOST_BYTES, ".html", 3)
     with pytest.raises(BadInput, match=r"a\.html: \d+ bytes"):
-        list(documents([folder / "sub" / "a.html"]))
+        [source.read() for source in documents([folder / "sub" / "a.html"])]
+
+
+def test_a_file_that_cannot_be_read_does_not_hide_the_others(folder):
+    (folder / "d.txt").symlink_to(folder / "c.txt")
+    (folder / "sub" / "x.html.gz").write_bytes(b"")
+    (folder / "sub" / "y.txt").write_bytes(bytes(range(32)) * 9)
+    said = {}
+    for source in documents([folder]):
+        try:
+            source.read()
+        except BadInput as error:
+            said[source.name] = str(error)
+    assert sorted(said) == ["sub/x.html.gz", "sub/y.txt"]
+    assert "unpack it first" in said["sub/x.html.gz"]
+    assert "a binary file" in said["sub/y.txt"]
+
+
+def test_a_file_that_goes_away_or_is_locked_says_so(folder, monkeypatch):
+    def locked(file):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(module, "_hash_of_file", locked)
+    (source,) = documents([folder / "c.txt"])
+    with pytest.raises(BadInput, match=r"c\.txt: cannot be read \(Permission denied\)"):
+        source.read()
+
+
+def test_a_name_in_another_encoding_is_written_in_ascii(tmp_path):
+    (tmp_path / os.fsdecode(b"caf\xe9.txt")).write_text("One.")
+    (tmp_path / "café.txt").write_text("Two.")
+    found = {source.name: source.read() for source in documents([tmp_path])}
+    assert {name: one.text for name, one in found.items()} == {"caf\\xe9.txt": "One.", "café.txt": "Two."}
+    assert all(name.encode() and one.title.encode() for name, one in found.items())

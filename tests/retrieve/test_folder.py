@@ -14,6 +14,7 @@ import pytest
 from linnet.artifacts import load_network
 from linnet.core.errors import BadInput
 from linnet.core.files import file_hash
+from linnet.retrieve import folder
 from linnet.retrieve.config import ChunkConfig
 from linnet.retrieve.dense import Embedder
 from linnet.retrieve.folder import encoder_hash, encoder_of, save_index
@@ -159,3 +160,29 @@ def test_killed_in_the_middle_it_holds_the_old_or_the_new(tmp_path):
         index = Index.open(tmp_path / "index", load_network)
         assert len(index.entries) == 5
         assert index.search("ants walk")[0].document == "ants"
+
+
+def test_replaced_while_it_is_read_all_is_of_one_writing(made, monkeypatch):
+    new = make(sources({"ants": "Ants walk."}), CHOICES, None)
+    real, times = folder._entries, []
+
+    def replaced(path):
+        times.append(path)
+        if len(times) == 1:
+            found = real(path)
+            save_index(new, made)
+            return found
+        return real(path)
+
+    monkeypatch.setattr(folder, "_entries", replaced)
+    assert [entry.name for entry in Index.open(made, load_network).entries] == ["ants"]
+    assert len(times) == 2
+
+    def always(path):
+        save_index(replace(new, weak_below=len(times) / 1000), made)
+        times.append(path)
+        return real(path)
+
+    monkeypatch.setattr(folder, "_entries", always)
+    with pytest.raises(BadInput, match="was replaced 5 times"):
+        Index.open(made, load_network)

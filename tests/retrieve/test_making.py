@@ -8,6 +8,7 @@ import pytest
 from linnet.core.errors import BadInput
 from linnet.retrieve.config import ChunkConfig
 from linnet.retrieve.dense import Embedder
+from linnet.retrieve.documents import Source
 from linnet.retrieve.making import make, update, without
 from tests.retrieve.networks import TEXTS, TOKENIZER, encoder, sources
 
@@ -65,6 +66,26 @@ def test_what_was_found_out_with_questions_stays():
         assert (other[0].weak_below, other[0].meaning_weight) == (0.3, 0.5)
     anew = update(first, sources(), CHOICES, Embedder(encoder(1), TOKENIZER), "b")[0]
     assert (anew.weak_below, anew.meaning_weight) == (0.3, 1.0)  # the weight was that of another encoder
+
+
+def test_what_cannot_be_read_is_left_out_with_its_reason_or_stops_all():
+    def broken():
+        raise BadInput("dogs.pdf: scanned")
+
+    first = make(sources(), CHOICES, None)
+    given = [Source("dogs", "new", broken) if one.name == "dogs" else one for one in sources()]
+    told = []
+    index, done = update(first, given, CHOICES, None, refuse=lambda error: told.append(str(error)))
+    assert [entry.name for entry in index.entries] == ["birds", "cats", "fish"]
+    assert (done.removed, done.kept, done.refused) == (("dogs",), 3, ("dogs.pdf: scanned",))
+    assert told == ["dogs.pdf: scanned"]
+    assert "1 left out" in done.line()
+    kept = update(first, given, CHOICES, None, keep=True, refuse=told.append)[0]
+    assert kept.entries == first.entries  # as it was when it could be read
+    with pytest.raises(BadInput, match="scanned"):
+        update(first, given, CHOICES, None)
+    with pytest.raises(BadInput, match=r"none of 1 documents can be read; the first: dogs\.pdf"):
+        update(None, [given[1]], CHOICES, None, refuse=told.append)
 
 
 def test_refusals():
