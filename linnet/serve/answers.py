@@ -64,7 +64,7 @@ class Answer:
             if text or entries:
                 yield self._chunk([self._piece(number, text, entries, choice.offsets[told:])])
             if choice.finish is not None:
-                yield self._chunk([self._piece(number, "", [], [], choice.finish)])
+                yield {**self._chunk([self._piece(number, "", [], [], choice.finish)]), **ours(self._at_end())}
 
     def opening(self) -> Iterator[dict[str, Any]]:
         """Yield the chunks that come before any text."""
@@ -78,7 +78,8 @@ class Answer:
     def whole(self) -> dict[str, Any]:
         """Return the whole answer."""
         found = [self._choice(number, choice) for number, choice in enumerate(self.choices)]
-        return {"object": self.kind, **self._head, "choices": found, "usage": self.usage(), **self._about()}
+        about = ours({**self._about(), **self._at_end()})
+        return {"object": self.kind, **self._head, "choices": found, "usage": self.usage(), **about}
 
     def usage(self) -> dict[str, int]:
         """Return the tokens read (each prompt once) and written, the calculator's included."""
@@ -90,7 +91,12 @@ class Answer:
         return {"object": self.piece_kind, **self._head, "choices": choices, **usage}
 
     def _about(self) -> dict[str, Any]:
-        return {"linnet": {"dropped_messages": self.asked.dropped}} if self.asked.dropped else {}
+        """Return what is told with the first words, and OpenAI's shape has no place for."""
+        return {"dropped_messages": self.asked.dropped} if self.asked.dropped else {}
+
+    def _at_end(self) -> dict[str, Any]:
+        """Return what is told of it when a reply has ended."""
+        return {}
 
     def _entry(self, event: Event) -> dict[str, Any]:
         assert event.id is not None
@@ -122,7 +128,7 @@ class ChatAnswer(Answer):
         for number in range(len(self.choices)):
             delta = {"role": "assistant", "content": ""}
             piece = {"index": number, "delta": delta, "logprobs": None, "finish_reason": None}
-            yield {**self._chunk([piece]), **self._about()}
+            yield {**self._chunk([piece]), **ours(self._about())}
 
     def _piece(
         self, number: int, text: str, entries: list[dict[str, Any]], offsets: list[int], finish: str | None = None
@@ -151,6 +157,11 @@ class CompletionAnswer(Answer):
     def _choice(self, number: int, choice: Choice) -> dict[str, Any]:
         told = listed(choice.entries, choice.offsets) if self._wanted else None
         return {"index": number, "text": choice.text, "logprobs": told, "finish_reason": choice.finish}
+
+
+def ours(told: dict[str, Any]) -> dict[str, Any]:
+    """Return what is not OpenAI's under a name of its own, where there is anything."""
+    return {"linnet": told} if told else {}
 
 
 def listed(entries: list[dict[str, Any]], offsets: list[int]) -> dict[str, Any]:

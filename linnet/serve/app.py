@@ -19,11 +19,13 @@ from linnet.serve.asking import Asked, ask_chat, ask_completion
 from linnet.serve.bodies import AttentionBody, ChatBody, CompletionBody, EmbeddingBody
 from linnet.serve.described import Card, Cards, ChatCompletion, Completion, Embeddings, Health, Looks, answers
 from linnet.serve.guard import Guard
+from linnet.serve.hosting import Host
 from linnet.serve.jobs import Desk
 from linnet.serve.looking import attention, embed
 from linnet.serve.refusals import Refused, as_json, error_body, malformed
 from linnet.serve.replying import Reply
 from linnet.serve.service import Service
+from linnet.serve.sourcing import check, search, sourced
 
 # The page's files by their addresses, and their types; nothing else of the folder is shown.
 PAGE = {
@@ -65,17 +67,19 @@ def _add_openai(app: FastAPI, service: Service) -> None:
     @app.get("/v1/models", responses=answers(Cards))
     async def models() -> Response:
         """List the served models."""
-        return as_json({"object": "list", "data": [host.card() for host in service.hosts.values()]})
+        return as_json({"object": "list", "data": [_card(service, host) for host in service.hosts.values()]})
 
     @app.get("/v1/models/{name:path}", responses=answers(Card))
     async def model(name: str) -> Response:
         """Say what a model is."""
-        return as_json(service.desk(name).host.card())
+        return as_json(_card(service, service.desk(name).host))
 
     @app.post("/v1/chat/completions", responses=answers(ChatCompletion, streams=True))
     async def chat(body: ChatBody) -> Response:
         """Reply to a conversation."""
         desk = service.desk(body.model)
+        if body.linnet.sources:
+            return await _from_documents(service, desk, body)
         asked = ask_chat(desk.host, body, service.cfg)
         answer = ChatAnswer(desk.host, asked, body.stream_options.include_usage)
         return _reply(service, desk, asked, answer, body.stream)
@@ -92,7 +96,7 @@ def _add_openai(app: FastAPI, service: Service) -> None:
     async def embeddings(body: EmbeddingBody) -> Response:
         """Return the mean of the model's last states over each text, of length 1; nothing was trained for it."""
         desk = service.desk(body.model)
-        return await _aside(service, lambda: embed(desk.host, body, service.cfg))
+        return as_json(await service.aside(lambda: embed(desk.host, body, service.cfg)))
 
 
 def _add_looks(app: FastAPI, service: Service) -> None:
@@ -102,7 +106,7 @@ def _add_looks(app: FastAPI, service: Service) -> None:
     async def look(body: AttentionBody) -> Response:
         """Return who looks at whom in a layer and head of a model, over at most 256 tokens."""
         desk = service.desk(body.model)
-        return await _aside(service, lambda: attention(desk.host, body, service.cfg))
+        return as_json(await service.aside(lambda: attention(desk.host, body, service.cfg)))
 
 
 def _add_status(app: FastAPI, service: Service) -> None:
@@ -136,22 +140,23 @@ def _file(data: bytes, kind: str) -> Callable[[], Any]:
     return show
 
 
+def _card(service: Service, host: Host) -> dict[str, Any]:
+    """Return what /v1/models says of a model, with the number of documents that it may answer from."""
+    card = host.card()
+    documents = len(service.index.entries) if service.index is not None and host.chats else 0
+    return {**card, "linnet": {**card["linnet"], "documents": documents}}
+
+
+async def _from_documents(service: Service, desk: Desk, body: ChatBody) -> Response:
+    """Search, and let the model answer from what was found."""
+    index = check(service.index, desk.host, body)
+    found, enough = await service.aside(lambda: search(index, body))
+    job, answer = sourced(desk, body, service.cfg, found, enough)
+    return Reply(service, job, answer, body.stream)
+
+
 def _reply(service: Service, desk: Desk, asked: Asked, answer: Answer, stream: bool) -> Response:
     return Reply(service, desk.submit(asked.requests, asked.deadline), answer, stream)
-
-
-async def _aside(service: Service, work: Callable[[], dict[str, Any]]) -> Response:
-    """Do work beside the engines, in a thread; one at a time, as many waiting as for a model."""
-    if service.aside_waiting > service.cfg.queue:
-        raise Refused(
-            429, "too many texts wait to be read; come again later", code="rate_limit_exceeded", retry_after=1
-        )
-    service.aside_waiting += 1
-    try:
-        async with service.aside:
-            return as_json(await asyncio.to_thread(work))
-    finally:
-        service.aside_waiting -= 1
 
 
 def _say_errors(app: FastAPI) -> None:

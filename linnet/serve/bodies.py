@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic_core import PydanticCustomError
 
 from linnet.core.errors import nearest
+from linnet.retrieve.config import By, Form
 from linnet.serve.refusals import FOREIGN
 
 MOST_TEXTS = 2048  # as many texts as OpenAI embeds at once
@@ -139,6 +140,21 @@ class Sampled(Body):
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
 
 
+class FromDocuments(Body):
+    """How to answer from the documents of the server's index (`linnet serve --index`). Not OpenAI's."""
+
+    sources: int = Field(default=0, ge=0, le=32)
+    """Most sources to answer the last message from; 0 asks the model alone. They are told in `linnet.sources`, and
+    those that the answer was taken from in `linnet.cited`; what none of them holds is "not in the documents"."""
+    form: Form = "numbered"
+    """Show the model all sources at once, numbered, to cite; or one after another and take the first reply that stands
+    in its source: for small models."""
+    by: By = "fused"
+    """Search by words, by meaning, or by both."""
+    anyway: bool = False
+    """Answer also from weak evidence."""
+
+
 class ChatBody(Sampled):
     """POST /v1/chat/completions."""
 
@@ -152,6 +168,8 @@ class ChatBody(Sampled):
     """How many of the likeliest tokens to tell beside each one; needs logprobs."""
     truncation: Literal["disabled", "auto"] = "disabled"
     """auto leaves the oldest messages out where they do not fit the model's context. OpenAI's, of another endpoint."""
+    linnet: FromDocuments = FromDocuments()
+    """What is not OpenAI's: answers from documents."""
 
     @model_validator(mode="after")
     def _agree(self) -> "ChatBody":

@@ -17,6 +17,8 @@ class ServeConfig(Config):
     """Folders of finished runs: the models; each is called by its folder's name."""
     adapters: Annotated[tuple[str, ...], ByCommas] = ()
     """Adapters on these models, as name=FOLDER or FOLDER of a lora or dora run: asked for as the model RUN:name."""
+    index: Path | None = None
+    """Folder of an index of documents (`linnet index`): chats may ask for answers from it, with their sources."""
     host: str = "127.0.0.1"
     """Address to listen on; this machine alone can reach the default."""
     port: int = Field(default=8000, ge=0, le=65535)

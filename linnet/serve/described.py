@@ -76,11 +76,31 @@ class ChatChoice(Shape):
     finish_reason: Literal["stop", "length"]
 
 
+class Source(Shape):
+    """A passage that an answer may be from: where it stands in its document, in characters, and how well it fits."""
+
+    number: int
+    document: str
+    title: str
+    start: int
+    end: int
+    text: str
+    score: float
+    coverage: float
+    """Which share of what the question is about stands in it."""
+
+
 class AboutReply(Shape):
     """What OpenAI's shape has no place for."""
 
     dropped_messages: int = 0
-    """How many of the oldest messages were left out (`truncation: auto`)."""
+    """How many messages were left out (`truncation: auto`, or those before a question to the documents)."""
+    sources: list[Source] = []
+    """What the model was shown, where `linnet.sources` asked for it; streamed, it comes with the first chunk."""
+    cited: list[int] = []
+    """The numbers of the sources that the answer was taken from; streamed, they come with the finish_reason."""
+    in_documents: bool = True
+    """Whether the documents say it."""
 
 
 class ChatCompletion(Shape):

@@ -5,13 +5,14 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterable
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from linnet.infer.requests import Event
 from linnet.serve.answers import Answer
-from linnet.serve.jobs import Job
+from linnet.serve.jobs import Desk
 from linnet.serve.refusals import Refused, as_json
 from linnet.serve.service import Service
 
@@ -26,10 +27,35 @@ AS_JSON = json.JSONEncoder(separators=(",", ":")).encode
 DONE = b"data: [DONE]\n\n"
 
 
+class Work(Protocol):
+    """What a reply is made from: a job of the engine, or one that makes more of it."""
+
+    desk: Desk
+    deadline: float
+
+    @property
+    def more(self) -> bool:
+        """Say whether events are here that need not be waited for."""
+        ...
+
+    @property
+    def waited(self) -> float:
+        """Seconds since the request."""
+        ...
+
+    def events(self) -> AsyncIterator[tuple[int, Event]]:
+        """Yield (choice, event) until all have ended."""
+        ...
+
+    def cancel(self) -> None:
+        """End what has not ended."""
+        ...
+
+
 class Reply(Response):
     """Sends an answer while a job makes it; whatever ends it, no choice goes on without a reader."""
 
-    def __init__(self, service: Service, job: Job, answer: Answer, stream: bool):
+    def __init__(self, service: Service, job: Work, answer: Answer, stream: bool):
         super().__init__()
         self._service, self._job, self._answer, self._streams = service, job, answer, stream
 

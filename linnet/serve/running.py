@@ -20,6 +20,7 @@ from linnet.serve.config import KEY_VARIABLE, ServeConfig
 from linnet.serve.guard import open_to_others, read_keys
 from linnet.serve.hosting import open_hosts
 from linnet.serve.service import Service
+from linnet.serve.sourcing import open_index
 
 MOST_CONNECTIONS = 2048
 MOST_KEY_BYTES = 2**16
@@ -97,7 +98,8 @@ def serve(cfg: ServeConfig) -> None:
             cfg.host,
         )
     listening = listen(cfg)
-    service = Service(cfg, open_hosts(cfg), keys)
+    index = open_index(cfg)
+    service = Service(cfg, open_hosts(cfg), keys, index)
     config = uvicorn.Config(
         create_app(service),
         log_config=None,

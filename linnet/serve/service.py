@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from linnet.infer.engine_thread import EngineThread
+from linnet.retrieve.index import Index
 from linnet.serve.config import ServeConfig
 from linnet.serve.gauges import Gauges
 from linnet.serve.hosting import Host
 from linnet.serve.jobs import Desk, Mailbox
 from linnet.serve.refusals import Refused
+
+T = TypeVar("T")
 
 
 class Service:
@@ -18,15 +21,16 @@ class Service:
     `abort` ends the connection of a request whose reader does not read, by the address in its scope.
     """
 
-    def __init__(self, cfg: ServeConfig, hosts: Sequence[Host], keys: Sequence[str] = ()):
+    def __init__(self, cfg: ServeConfig, hosts: Sequence[Host], keys: Sequence[str] = (), index: Index | None = None):
+        self.index = index
         self.cfg, self.hosts, self.keys = cfg, {host.name: host for host in hosts}, tuple(keys)
         self.gauges = Gauges()
         self.desks: dict[str, Desk] = {}
         self.draining = False
         self.requests = 0  # being answered now, health and page not counted
         self.abort: Callable[[Any], None] = lambda scope: None
-        self.aside = asyncio.Semaphore(1)  # embeddings and attention: one at a time, beside the engines
-        self.aside_waiting = 0
+        self._aside = asyncio.Semaphore(1)  # embeddings, attention, searches: one at a time, beside the engines
+        self._aside_waiting = 0
 
     def open_desks(self) -> None:
         """Start the engines, and take requests from now on."""
@@ -49,6 +53,19 @@ class Service:
             known = ", ".join(self.desks)
             raise Refused(404, f"no model {name!r} here; there are: {known}", param="model", code="model_not_found")
         return self.desks[name]
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Do work beside the engines, in a thread; as many may wait as for a model, else raises Refused (429)."""
+        if self._aside_waiting > self.cfg.queue:
+            raise Refused(
+                429, "too many texts wait to be read; come again later", code="rate_limit_exceeded", retry_after=1
+            )
+        self._aside_waiting += 1
+        try:
+            async with self._aside:
+                return await asyncio.to_thread(work)
+        finally:
+            self._aside_waiting -= 1
 
     @property
     def healthy(self) -> bool:

@@ -29,11 +29,11 @@ def bpe() -> Tokenizer:
     return Tokenizer.train_bpe([TEXT * 3], 280)
 
 
-def chain(tokenizer: Tokenizer, *texts: str | list[int]) -> Decoder:
+def chain(tokenizer: Tokenizer, *texts: str | list[int], context: int = 64) -> Decoder:
     """Build a network that writes these texts: after each of their tokens it is nearly sure of the one that follows."""
     size = tokenizer.vocab_size + tokenizer.vocab_size % 2
     plain = {"residual_mix": False, "value_embedding_every": 0, "embedding_norm": False, "logit_soft_cap": None}
-    config = ModelConfig(vocab_size=size, context_length=64, num_layers=1, hidden_size=size, num_heads=1, **plain)
+    config = ModelConfig(vocab_size=size, context_length=context, num_layers=1, hidden_size=size, num_heads=1, **plain)
     model = Decoder(config).eval()
     with torch.no_grad():
         for parameter in model.parameters():

@@ -13,6 +13,9 @@ import uvicorn
 from linnet.infer.engine import Engine
 from linnet.infer.engine_thread import EngineThread
 from linnet.model.decoder import Decoder
+from linnet.retrieve.config import ChunkConfig
+from linnet.retrieve.index import Index
+from linnet.retrieve.making import make
 from linnet.serve.app import create_app
 from linnet.serve.config import ServeConfig
 from linnet.serve.hosting import Host
@@ -21,6 +24,7 @@ from linnet.serve.service import Service
 from linnet.text.chat import stop_id
 from linnet.text.tokenizer import Tokenizer
 from tests.infer.networks import bpe, chain, network
+from tests.retrieve.networks import sources
 
 REPLY = "café"
 HELLO = [{"role": "user", "content": "hello"}]
@@ -30,11 +34,11 @@ def host(name: str, model: Decoder, tokenizer: Tokenizer, slots: int = 4, chats:
     return Host(name, model, tokenizer, EngineThread(Engine(model, tokenizer, slots)), chats, True, 1_700_000_000)
 
 
-def polite(name: str = "polite", slots: int = 4) -> Host:
+def polite(name: str = "polite", slots: int = 4, reply: str = REPLY, context: int = 64) -> Host:
     """Return a model that gives one reply to everything."""
     tokenizer = bpe()
-    model = chain(tokenizer, [*tokenizer.encode("\n"), *tokenizer.encode(REPLY), stop_id(tokenizer)])
-    return host(name, model, tokenizer, slots)
+    said = [*tokenizer.encode("\n"), *tokenizer.encode(reply), stop_id(tokenizer)]
+    return host(name, chain(tokenizer, said, context=context), tokenizer, slots)
 
 
 def talker(name: str = "talker", slots: int = 4, context: int = 4096) -> Host:
@@ -60,8 +64,18 @@ def calculating(name: str = "sums") -> Host:
     return host(name, model, tokenizer)
 
 
-def service_over(*hosts: Host, keys: tuple[str, ...] = (), **choices) -> Service:
-    return Service(ServeConfig(**{"slots": 4, "max_new_tokens": 2000, **choices}), hosts, keys)
+def service_over(*hosts: Host, keys: tuple[str, ...] = (), index: Index | None = None, **choices) -> Service:
+    return Service(ServeConfig(**{"slots": 4, "max_new_tokens": 2000, **choices}), hosts, keys, index)
+
+
+def documents() -> Index:
+    """Return an index of three documents, without an encoder."""
+    texts = {
+        "river.txt": "The café by the river was quiet. Mia went there in the morning.",
+        "tree.txt": "The little bird sang in the old tree until the rain came.",
+        "page.html": "<b>Otto</b> bakes bread & <script>alert('cakes')</script> in the mill.",
+    }
+    return make(sources(texts), ChunkConfig(tokens=40, overlap=0), None)
 
 
 @contextlib.contextmanager
