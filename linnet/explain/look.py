@@ -20,6 +20,7 @@ from linnet.core.errors import BadInput
 from linnet.core.machine import memory_bytes
 from linnet.explain.beginnings import Beginning, begin, places_in
 from linnet.explain.probe import Probe, Sight
+from linnet.model.moe import MixtureOfExperts
 from linnet.model.network import Network
 from linnet.train import loop
 from linnet.train.config import TrainingConfig
@@ -29,6 +30,7 @@ from linnet.train.validate import mean_numbers
 # Multiply-adds that a step which is looked at may take: some seconds of a laptop's core.
 WORK = 2e11
 TIMED = 3  # steps of each size; the median counts
+WANDERINGS = 12  # more steps where there are experts, each with routers that send tokens to others
 # Bytes that a process may need for each that is kept for the backward pass, while it is not known better.
 CAUTION = 4
 Prove = Callable[[Network, int, int, bool], None]
@@ -181,7 +183,24 @@ def levels(events: list[Any], device: str) -> Iterator[tuple[int, bool]]:
 def _timed(beginning: Beginning, rows: int, batches: int, clip: float) -> tuple[float, int]:
     """Return the seconds of a step, and the bytes of the process after some; the first warms up and does not count."""
     seconds = [step.seconds for step in _steps(beginning, rows, batches, clip, TIMED + 1)]
+    _wander(beginning, rows, batches, clip)
     return median(seconds[1:]), memory_bytes(beginning.state.device)
+
+
+def _wander(beginning: Beginning, rows: int, batches: int, clip: float) -> None:
+    """Let experts see other numbers of tokens in each step, as they will: the process grows by it for a long while."""
+    routers = [m.router.weight for m in beginning.state.model.modules() if isinstance(m, MixtureOfExperts)]
+    if not routers:
+        return
+    kept, dice = [weight.detach().clone() for weight in routers], torch.Generator().manual_seed(0)
+    for number in range(WANDERINGS):
+        for weight in routers:
+            weight.detach().copy_(torch.randn(weight.shape, generator=dice) * weight.shape[1] ** -0.5)
+        list(_steps(beginning, rows, batches, clip, 1))
+        if number % 6 == 5:  # what is held out needs other sizes again
+            _read(beginning, max(rows, min(beginning.measuring.batch, 4 * rows)))
+    for weight, before in zip(routers, kept, strict=True):
+        weight.detach().copy_(before)
 
 
 def _steps(beginning: Beginning, rows: int, batches: int, clip: float, count: int) -> Iterator[loop.Step]:

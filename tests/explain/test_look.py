@@ -11,6 +11,7 @@ from linnet.explain import look
 from linnet.explain.beginnings import Beginning, Measuring
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
+from linnet.model.moe import MixtureOfExperts
 from linnet.train import session
 from linnet.train.config import OptimizerConfig, PretrainConfig
 from linnet.train.objectives import next_token_objective
@@ -79,6 +80,16 @@ def test_steps_leave_the_weights_and_the_batches_as_they_were():
     assert len(list(look._steps(begun, 2, 1, 1.0, 2))) == 2
     assert all(torch.equal(old, new) for old, new in zip(before, begun.state.model.parameters(), strict=True))
     assert begun.state.batches is source
+
+
+def test_experts_see_other_numbers_of_tokens_in_each_step_and_end_as_they_were():
+    started = beginning(num_experts=4)
+    mixture = next(m for m in started.state.model.modules() if isinstance(m, MixtureOfExperts))
+    before, loads = {k: v.clone() for k, v in started.state.model.state_dict().items()}, set()
+    mixture.register_forward_hook(lambda *_: loads.add(tuple(mixture.load.tolist())))
+    look._timed(started, 4, 1, 1.0)
+    assert len(loads) > look.WANDERINGS
+    assert all(torch.equal(before[k], v) for k, v in started.state.model.state_dict().items())
 
 
 def test_the_whole_batch_is_looked_at_where_it_is_light_and_less_where_it_is_not(monkeypatch):
