@@ -75,19 +75,23 @@ typedef struct {
 
 INLINE vf load(const float *p) { return *(const vf *)p; }
 INLINE vf all(float x) { return x - (vf){}; }
+INLINE vf either(vi where, vf a, vf b) { return (vf)(((vi)a & where) | ((vi)b & ~where)); }
+INLINE vf at_most(vf x, float bound) { return either(x > bound, all(bound), x); }
 
-/* e^x by 2^n and a polynomial on [-ln 2 / 2, ln 2 / 2] (Cephes): relative error below 2e-7. */
-INLINE float exponential(float x) {
-    x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
-    float n = nearbyintf(x * 1.44269504f), r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f, p = p * r + 8.3334519073e-3f, p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f, p = p * r + 5.0000001201e-1f, p = p * r * r + r + 1.0f;
-    union { int32_t i; float f; } two = {.i = ((int32_t)n + 127) << 23};
-    return p * two.f;
+/* e^x by 2^n and a polynomial on [-ln 2 / 2, ln 2 / 2] (Cephes): relative error below 2e-7. Far below zero it is 0. */
+INLINE vf exponential(vf x) {
+    vi none = x < -87.0f;
+    x = either(none, all(0.0f), at_most(x, 88.0f));
+    vi n = __builtin_convertvector(x * 1.44269504f + either(x < 0.0f, all(-0.5f), all(0.5f)), vi);
+    vf times = __builtin_convertvector(n, vf), r = (x - times * 0.693359375f) + times * 2.12194440e-4f;
+    vf p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f, p = p * r + 4.1665795894e-2f, p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f, p = p * r * r + r + 1.0f;
+    return either(none, all(0.0f), p * (vf)((n + 127) << 23));
 }
-INLINE float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)); }
-INLINE float gelu(float x) { return x * sigmoid(1.5957691216f * (x + 0.044715f * x * x * x)); }
+INLINE float exponential_of(float x) { return exponential(all(x))[0]; }
+INLINE vf sigmoid(vf x) { return 1.0f / (1.0f + exponential(-x)); }
+INLINE vf gelu(vf x) { return x * sigmoid(1.5957691216f * (x + 0.044715f * x * x * x)); }
 
 INLINE float sum_of(vf v) {
     float s = 0;
@@ -213,7 +217,7 @@ static void norm_row(int layer, float epsilon, const float *gain, const float *s
 
 /* --- attention ------------------------------------------------------------------------------------------------- */
 
-static void turn(float *x, const float *cos, const float *sin, int64_t half) {
+static void turn(float *restrict x, const float *restrict cos, const float *restrict sin, int64_t half) {
     for (int64_t i = 0; i < half; i++) {
         float a = x[i], b = x[i + half];
         x[i] = a * cos[i] - b * sin[i], x[i + half] = b * cos[i] + a * sin[i];
@@ -233,7 +237,7 @@ static void place(const Net *net, const Block *b, const Pass *p, const Work *w, 
     }
     for (int64_t g = 0; g < G; g++) {
         if (given && b->value_gate) {
-            float gate = 2 * sigmoid(dot(b->value_gate + g * net->hidden, w->normed + t * w->wide, net->hidden));
+            float gate = 2 * sigmoid(all(dot(b->value_gate + g * net->hidden, w->normed + t * w->wide, net->hidden)))[0];
             for (int64_t j = 0; j < d; j++) v[g * d + j] += gate * given[(t * G + g) * d + j];
         }
         int64_t at = ((run->row * G + g) * p->capacity + run->start + i) * d;
@@ -242,16 +246,21 @@ static void place(const Net *net, const Block *b, const Pass *p, const Work *w, 
     }
 }
 
-/* Scores of one query at place `at` [from, end) become weights that are still to be divided by what is returned. */
+/* Scores of one query at place `at` [from, end) become weights that are still to be divided by what is returned.
+
+   `from` and `end` are multiples of 16. */
 static float weights(float *s, int64_t from, int64_t end, int64_t at, const Net *net, const Block *b, int64_t head) {
-    float most = b->sink_logits ? b->sink_logits[head] : -INFINITY, total = 0;
+    float most = b->sink_logits ? b->sink_logits[head] : -INFINITY;
     if (b->window)
         for (int64_t j = from > net->sink_tokens ? from : net->sink_tokens; j <= at - b->window; j++) s[j] = -INFINITY;
-    for (int64_t j = from; j <= at; j++) s[j] *= net->scale;
-    for (int64_t j = from; j <= at; j++) most = s[j] > most ? s[j] : most;
-    for (int64_t j = from; j <= at; j++) total += s[j] = s[j] - most < -80.0f ? 0 : exponential(s[j] - most);
-    for (int64_t j = at + 1; j < end; j++) s[j] = 0;
-    return total + (b->sink_logits ? exponential(b->sink_logits[head] - most) : 0);
+    for (int64_t j = at + 1; j < end; j++) s[j] = -INFINITY;
+    for (int64_t j = from; j <= at; j++) s[j] *= net->scale, most = s[j] > most ? s[j] : most;
+    vf total = {};
+    for (int64_t j = from; j < end; j += 16) {
+        vf one = exponential(load(s + j) - most);
+        *(vf *)(s + j) = one, total += one;
+    }
+    return sum_of(total) + (b->sink_logits ? exponential_of(b->sink_logits[head] - most) : 0);
 }
 
 INLINE void score_tile(const int R, const float *const *q, const float *turned, int64_t d, int64_t step, float *s, int64_t wide) {
@@ -265,12 +274,25 @@ INLINE void score_tile(const int R, const float *const *q, const float *turned, 
         for (int g = 0; g < GROUPS; g++) *(vf *)(s + r * wide + 16 * g) = sum[r][g];
 }
 
-INLINE void mix_tile(const int R, const float *s, int64_t wide, const float *v, int64_t d, int64_t from, int64_t end, vf (*sum)[GROUPS], int parts) {
+INLINE void mix_tile(const int R, const int parts, const float *s, int64_t wide, const float *v, int64_t d, int64_t from,
+                     int64_t end, vf (*out)[GROUPS]) {
+    vf sum[ROWS][GROUPS];
+    for (int r = 0; r < R; r++)
+        for (int g = 0; g < parts; g++) sum[r][g] = (vf){};
     for (int64_t j = from; j < end; j++)
         for (int g = 0; g < parts; g++) {
             vf row = load(v + j * d + 16 * g);
             for (int r = 0; r < R; r++) sum[r][g] += row * s[r * wide + j];
         }
+    for (int r = 0; r < R; r++)
+        for (int g = 0; g < parts; g++) out[r][g] = sum[r][g];
+}
+
+#define MIX(R, G) case R * 8 + G: mix_tile(R, G, s, wide, v, d, from, end, out); break;
+#define MIX_EACH(R) MIX(R, 1) MIX(R, 2) MIX(R, 3) MIX(R, 4)
+static void mix(int R, int parts, const float *s, int64_t wide, const float *v, int64_t d, int64_t from, int64_t end,
+                vf (*out)[GROUPS]) {
+    switch (R * 8 + parts) { MIX_EACH(1) MIX_EACH(2) MIX_EACH(3) MIX_EACH(4) MIX_EACH(5) MIX_EACH(6) }
 }
 
 /* `count` <= ROWS queries of one run and key/value head: heads fastest, so that they share the keys. */
@@ -296,16 +318,12 @@ static void attend(const Net *net, const Block *b, const Pass *p, const Work *w,
             for (int r = 0; r < count; r++) s[r * step + j] = dot(q[r], keys + j * d, d);
     for (int r = 0; r < count; r++) {
         int64_t one = first + r;
-        total[r] = weights(s + r * step, from, turned ? end : high, run->start + one / share, net, b, g * share + one % share);
+        total[r] = weights(s + r * step, from, end, run->start + one / share, net, b, g * share + one % share);
     }
     for (int64_t part = 0; part < d; part += 16 * GROUPS) {
         int parts = d - part >= 64 ? 4 : (d - part) / 16;
         vf sum[ROWS][GROUPS] = {};
-        if (count == ROWS && parts == 4) mix_tile(ROWS, s, step, values + part, d, from, high, sum, 4);
-        else if (count == ROWS && parts == 3) mix_tile(ROWS, s, step, values + part, d, from, high, sum, 3);
-        else if (count == 1 && parts == 4) mix_tile(1, s, step, values + part, d, from, high, sum, 4);
-        else if (count == 4 && parts == 4) mix_tile(4, s, step, values + part, d, from, high, sum, 4);
-        else mix_tile(count, s, step, values + part, d, from, high, sum, parts);
+        mix(count, parts, s, step, values + part, d, from, high, sum);
         for (int r = 0; r < count; r++) {
             int64_t one = first + r;
             float *out = w->mixed + (run->first + one / share) * w->wide + (g * share + one % share) * d + part;
@@ -348,19 +366,24 @@ static void attention(const Net *net, const Block *b, const Pass *p, Work *w, in
 
 /* --- the pass -------------------------------------------------------------------------------------------------- */
 
+/* The activation of a row, in place; rows are padded, so that all is vectors. */
 static void bend(const Net *net, float *up, const float *gate, int64_t n) {
     int kind = net->activation;
-    for (int64_t i = 0; i < n; i++) {
-        float x = up[i];
-        if (kind == SWIGLU) x *= gate[i] * sigmoid(gate[i]);
-        else if (kind == GEGLU) x *= gelu(gate[i]);
+    for (int64_t i = 0; i < n; i += 16) {
+        vf x = load(up + i), g = load(gate + i);
+        if (kind == SWIGLU) x *= g * sigmoid(g);
+        else if (kind == GEGLU) x *= gelu(g);
         else if (kind == SWIGLU_CLAMPED) {
-            float bound = gate[i] > 7 ? 7 : gate[i];
-            x = bound * sigmoid(1.702f * bound) * ((x > 7 ? 7 : x < -7 ? -7 : x) + 1);
+            g = at_most(g, 7.0f);
+            x = g * sigmoid(1.702f * g) * (1.0f - at_most(-at_most(x, 7.0f), 7.0f));
         } else if (kind == GELU) x = gelu(x);
-        else if (kind == GELU_EXACT) x = 0.5f * x * (1 + erff(x * 0.70710678f));
-        else x = x > 0 ? (kind == RELU2 ? x * x : x) : 0;
-        up[i] = x;
+        else if (kind == GELU_EXACT)
+            for (int j = 0; j < 16; j++) x[j] = 0.5f * x[j] * (1 + erff(x[j] * 0.70710678f));
+        else {
+            x = either(x > 0.0f, x, all(0.0f));
+            if (kind == RELU2) x *= x;
+        }
+        *(vf *)(up + i) = x;
     }
 }
 
