@@ -16,12 +16,12 @@ from linnet.infer.requests import EngineStats, Event, Request
 from linnet.infer.rows import check_prompts, goes_beyond_context, read
 from linnet.infer.running import Running, choose
 from linnet.infer.slots import Slot, Slots
-from linnet.infer.speculative import MOST_GUESSES
+from linnet.infer.speculative import MOST_GUESSES, Shares, plan
 from linnet.model.decoder import Decoder
 from linnet.text.tokenizer import Tokenizer
 
-# A pass of the model costs about what so many tokens more in another pass cost: small networks are mostly overhead.
-PASS_COST, PASS_COST_ELSEWHERE = 16, 256
+# A pass of the model costs about what so many tokens more in another pass cost (`pass_cost`): much of it is overhead.
+PASS_COST, PASS_COST_ELSEWHERE = 32, 256
 
 
 class Engine:
@@ -71,7 +71,8 @@ class Engine:
         self.running: list[Running] = []  # in the order in which they came
         self._made = self._read = self._reused = self._guessed = self._kept = 0
         device = model.embedding.weight.device
-        self._pass_cost = PASS_COST if device.type == "cpu" else PASS_COST_ELSEWHERE
+        self._shares = Shares()
+        self.pass_cost = PASS_COST if device.type == "cpu" else PASS_COST_ELSEWHERE
         self._logits_on = torch.device("cpu") if device.type == "mps" else device  # it has no float64, as draws need
 
     def submit(self, request: Request) -> int:
@@ -170,7 +171,9 @@ class Engine:
                 return
             self._waiting.popleft()
             budget = self._budget(prompt, request)
-            self.running.append(Running(number, request, prompt, slot, budget, self.tokenizer, self._logits_on))
+            self.running.append(
+                Running(number, request, prompt, slot, budget, self.tokenizer, self._logits_on, self._shares)
+            )
             self._reused += len(slot.held)
             readers += 1
 
@@ -199,16 +202,15 @@ class Engine:
 
     def _guess(self, writers: list[Running]) -> tuple[list[Running], list[Running]]:
         """Let those who ask for it guess; return who is read with guesses, and who in a pass of their own before."""
-        worth = len(writers) / (self._pass_cost + len(writers))  # by so much a pass grows with a token for each
         room = MOST_GUESSES
         if self.model.config.positions == "learned":  # padding must not run beyond the table
             room = self._context - max(len(one.slot.held) for one in writers) - 1
-        for one in writers:
-            one.guess(room, worth)
+        guesses = [one.guess(room) for one in writers]
+        lengths, together = plan(guesses, self.pass_cost, ragged=self._compiled is not None)
+        for one, length in zip(writers, lengths, strict=True):
+            one.guessed = one.guessed[:length]
         bold = [one for one in writers if one.guessed]
-        plain = [one for one in writers if not one.guessed]
-        padding = len(plain) * max((len(one.guessed) for one in bold), default=0)
-        return (writers, []) if bold and padding <= self._pass_cost else (bold, plain)
+        return (writers, []) if bold and together else (bold, [one for one in writers if not one.guessed])
 
     def _read_prompts(self) -> tuple[list[Running], list[Tensor]]:
         """Let those who read have equal pieces of their prompts; return who has come to the end, and the logits."""

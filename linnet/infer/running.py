@@ -14,7 +14,7 @@ from linnet.infer.requests import Event, Request
 from linnet.infer.rows import Choice
 from linnet.infer.sampling import Draws, pick, report
 from linnet.infer.slots import Slot
-from linnet.infer.speculative import Guesses
+from linnet.infer.speculative import Guesses, Shares
 from linnet.text.tokenizer import Tokenizer
 
 
@@ -33,8 +33,12 @@ class Running:
         budget: int,
         tokenizer: Tokenizer | None,
         device: torch.device,
+        shares: Shares,
     ):
-        """Begin with a prompt's ids; `budget` tokens may follow, chosen from logits on the device."""
+        """Begin with a prompt's ids; `budget` tokens may follow, chosen from logits on the device.
+
+        `shares` is what the engine's texts have taught of guesses.
+        """
         sampling = request.sampling
         stops = default_stops(tokenizer) if request.stop_ids is None else request.stop_ids
         self.number, self.request, self.prompt, self.slot, self.left = number, request, prompt, slot, budget
@@ -42,7 +46,7 @@ class Running:
         self.draws = Draws(sampling.seed, [prompt], [request.copy], device) if sampling.temperature else None
         self.written: set[int] = set(prompt)  # asked only where repetition is penalised
         self.guessed: list[int] = []
-        self._guesses = Guesses() if request.speculative else None
+        self._guesses = Guesses(shares) if request.speculative else None
         self._ids = list(prompt) if request.speculative else []
         self._learns = False
         self._writer = Writer(number, prompt, tokenizer, sampling, frozenset(stops))
@@ -57,22 +61,23 @@ class Running:
         """Return the token that must come next, None where the model chooses."""
         return self._writer.next
 
-    def guess(self, most: int, worth: float) -> None:
-        """Guess up to `most` tokens after the pending one: what must come, or what is looked up and pays.
+    def guess(self, most: int) -> tuple[int, float]:
+        """Guess up to `most` tokens after the pending one: what must come, or what is looked up.
 
-        `worth` is the chance of being kept that makes a guess pay. The last token of the budget is never guessed.
+        Return how many, and the chance of each to be kept. The last token of the budget is never guessed.
         """
-        self.guessed, most = [], min(most, self.left - 1)
-        if self._guesses is None or most < 1:
-            return
-        coming = self._writer.coming
-        self.guessed = coming[:most] if coming else self._guesses.guess(self._ids, most, worth)
-        self._learns = not coming
+        self.guessed, chance = [], 0.0
+        if self._guesses is not None:
+            coming = self._writer.coming
+            self.guessed, chance = (coming, 1.0) if coming else self._guesses.guess(self._ids)
+            self.guessed = self.guessed[: max(0, min(most, self.left - 1))]
+            self._learns = not coming
+        return len(self.guessed), chance
 
     def keep(self, count: int) -> None:
         """Note that so many of the guesses were what the model said: they have been read, the others have not."""
         self.slot.held.extend(self.guessed[:count])
-        if self._guesses is not None and self._learns:
+        if self._guesses is not None and self._learns and self.guessed:
             self._guesses.learn(len(self.guessed), count)
         self.guessed = []
 

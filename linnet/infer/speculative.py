@@ -7,7 +7,6 @@ A guess that was certain (looked up) is kept where it is what the model draws at
 one of plain decoding, as long as the n-th token is drawn by the n-th random number. The serving engine checks so.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -26,9 +25,10 @@ from linnet.model.slot_cache import SlotCache
 from linnet.text.tokenizer import Tokenizer
 
 LOOK_FOR = (3, 2, 1)  # ids at the end of a text whose earlier place is looked up, the longest first
-# Of the guesses of one text: the share that is kept where 1, 2 or 3 ids agree, before anything is known; how much one
-# more outcome counts against it, and how far it comes back to where it began with each pass.
-FIRST_SHARES, NEWS, TRUST = {1: 0.3, 2: 0.5, 3: 0.7}, 0.1, 0.01
+# The share of guesses that are kept where 1, 2 or 3 ids agree, before anything is known; how much an outcome counts
+# for its text and for all, and how fast what was learned is forgotten: of a text for all, of all for the first.
+FIRST_SHARES, NEWS, NEWS_FOR_ALL, TRUST, FAITH = {1: 0.2, 2: 0.4, 3: 0.6}, 0.1, 0.02, 0.01, 0.0002
+ROW_COST = 2.0  # tokens that reading one more text in a pass costs beside its token: its keys and values are looked at
 MOST_GUESSES = 8
 
 
@@ -85,30 +85,69 @@ class PromptLookup:
         return len(ids), 0
 
 
-class Guesses:
-    """The guesses of one text that is written beside others: looked up, and no more of them than pay.
-
-    How often guesses were kept is counted by how many ids agreed, and forgotten bit by bit.
-    """
+class Shares:
+    """How many guesses of all texts were kept, by how many ids agreed; what is long ago counts less and less."""
 
     def __init__(self) -> None:
-        self._lookup, self._agreed = PromptLookup(), 0
-        self._kept = dict(FIRST_SHARES)
+        self.kept = dict(FIRST_SHARES)
 
-    def guess(self, ids: list[int], most: int, worth: float) -> list[int]:
-        """Return up to `most` ids, as long as the chance that they are all kept is at least `worth`, within (0, 1)."""
-        for length, share in FIRST_SHARES.items():  # what did not pay once is tried again some day
-            self._kept[length] += TRUST * (share - self._kept[length])
+    def learn(self, agreed: int, guessed: int, kept: int, news: float) -> None:
+        """Note how many of so many guesses were kept: each that was tried counts."""
+        for outcome in [1.0] * kept + [0.0] * (kept < guessed):
+            self.kept[agreed] += news * (outcome - self.kept[agreed])
+
+    def near(self, others: "dict[int, float]", trust: float) -> None:
+        """Come a little nearer to other shares."""
+        for agreed, share in others.items():
+            self.kept[agreed] += trust * (share - self.kept[agreed])
+
+
+class Guesses:
+    """The guesses of one text that is written beside others, looked up, and how likely they are kept."""
+
+    def __init__(self, common: Shares):
+        """Begin with what the other texts have taught."""
+        self._lookup, self._agreed = PromptLookup(), 0
+        self._common, self._own = common, Shares()
+        self._own.near(common.kept, 1.0)
+
+    def guess(self, ids: list[int]) -> tuple[list[int], float]:
+        """Return up to MOST_GUESSES ids, and the chance that each is kept when those before it are."""
+        self._own.near(self._common.kept, TRUST)  # what did not pay is tried again some day
+        self._common.near(FIRST_SHARES, FAITH)
         place, self._agreed = self._lookup.find(ids)
-        if not self._agreed:
-            return []
-        paying = math.log(worth) / math.log(self._kept[self._agreed])
-        return ids[place : place + min(most, MOST_GUESSES, int(paying))]
+        return ids[place : place + MOST_GUESSES], self._own.kept.get(self._agreed, 0.0)
 
     def learn(self, guessed: int, kept: int) -> None:
         """Note how many of the guesses were kept."""
-        for outcome in [1.0] * kept + [0.0] * (kept < guessed):
-            self._kept[self._agreed] += NEWS * (outcome - self._kept[self._agreed])
+        self._own.learn(self._agreed, guessed, kept, NEWS)
+        self._common.learn(self._agreed, guessed, kept, NEWS_FOR_ALL)
+
+
+def plan(guesses: Sequence[tuple[int, float]], fixed: float, ragged: bool = False) -> tuple[list[int], bool]:
+    """Return how many guesses of each text to check in this step, and whether all texts are read in one pass.
+
+    `guesses` holds for each text that is written how many it has, and the chance of each to be kept. The choice is the
+    one that writes most tokens for the time: a pass over N texts that are L tokens longer takes about as long as
+    fixed + N (ROW_COST + L) tokens. In one pass all are padded to the longest; in two only those with guesses. A
+    `ragged` pass has no padding: each guess is worth what it adds.
+    """
+    rows, bold = len(guesses), sum(number > 0 for number, _ in guesses)
+    if not bold:
+        return [0] * rows, True
+    base = fixed + ROW_COST * rows
+    if ragged:
+        written, cost, least = float(rows), base, 2.0
+        for chance in sorted((chance**n for number, chance in guesses for n in range(1, number + 1)), reverse=True):
+            if chance * cost > written:
+                written, cost, least = written + chance, cost + 1, chance
+        return [sum(chance**n >= least for n in range(1, number + 1)) for number, chance in guesses], True
+    best, gain = (rows / base, 0, True), 0.0
+    for length in range(1, max(number for number, _ in guesses) + 1):
+        gain += sum(chance**length for number, chance in guesses if number >= length)
+        one, two = base + rows * length, base + fixed + bold * (ROW_COST + length)
+        best = max(best, ((rows + gain) / min(one, two), length, one <= two))
+    return [min(number, best[1]) for number, _ in guesses], best[2]
 
 
 class DraftModel:
