@@ -34,7 +34,7 @@ PAGE = {
     "/page/bird.svg": ("bird.svg", "image/svg+xml"),
     **{
         f"/page/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
-        for name in ("main", "api", "store", "talk", "tokens", "attention", "controls", "dom")
+        for name in ("main", "api", "store", "talk", "tokens", "sources", "attention", "controls", "dom")
     },
 }
 

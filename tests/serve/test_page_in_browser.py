@@ -7,7 +7,7 @@ import pytest
 from linnet.text.chat import stop_id
 from tests.infer.networks import bpe, chain
 from tests.report.test_page_in_browser import CONTRASTS, sideways
-from tests.serve.material import REPLY, base, host, live, polite, service_over, talker, until
+from tests.serve.material import REPLY, base, documents, host, live, polite, service_over, talker, until
 
 pytestmark = pytest.mark.slow
 WIDTHS = {"desktop": 1280, "phone": 390, "small phone": 320}
@@ -39,6 +39,14 @@ def browser():
 def address():
     service = service_over(polite(), talker(context=2048), base(), hostile())
     with live(service) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def library():
+    """Yield the address of a server with documents, one of which holds markup."""
+    models = polite(context=1024), polite("wrong", reply="mice", context=1024), base()
+    with live(service_over(*models, index=documents())) as address:
         yield address
 
 
@@ -175,6 +183,61 @@ def test_the_attention_of_a_layer_and_head(show):
     page.keyboard.press("Escape")
     assert page.locator("dialog[open]").count() == 0
     assert complaints == []
+
+
+def test_an_answer_from_documents_shows_its_sources_as_text(show, library):
+    page, complaints = show(at=library)
+    page.click("#documents")
+    assert page.get_attribute("#documents", "aria-pressed") == "true"
+    ask(page, "What was quiet by the river?")
+    assert whole(page) == REPLY
+    assert page.locator(".sources h3").text_content() == "From source 1 of 3"
+    assert page.locator(".cited .passage").is_visible()
+    assert page.locator(".cited .passage").text_content().startswith("The café by the river was quiet.")
+    assert "river.txt, characters 0 to" in page.locator(".cited .place").text_content()
+    assert page.locator(".reply .tool:text-is('Attention')").count() == 0
+    page.select_option("#left", "wrong")
+    ask(page, "Where does Otto bake bread?")
+    assert whole(page) == "That is not in the documents."
+    assert page.locator(".sources").last.locator("h3").text_content() == "No source holds an answer. Looked at:"
+    assert not page.locator(".sources").last.locator(".passage").first.is_visible()
+    page.locator(".sources").last.locator("summary").first.press("Enter")
+    shown = page.locator(".sources").last.locator(".passage").first
+    assert shown.is_visible()
+    assert "<script>alert('cakes')</script>" in shown.text_content()
+    page.reload()
+    page.wait_for_selector(".chat")
+    page.locator(".chat").first.click()
+    assert page.locator(".sources").count() == 2
+    page.click("#documents")
+    page.select_option("#left", "polite")
+    ask(page, "hello")
+    assert whole(page) == REPLY
+    assert page.locator(".turn").last.locator(".sources").count() == 0
+    assert complaints == []
+
+
+def test_sources_that_were_tampered_with_in_the_browser_break_nothing(show, library):
+    page, complaints = show(at=library)
+    page.evaluate("""() => {
+      const chat = (id, sources) => ({id, title: id, turns: [{user: 'q', replies: [
+        {model: 'polite', text: 'a', tokens: [], sources, cited: [1]}]}]});
+      const good = {number: 1, document: '<img src=x onerror=alert(1)>', title: '<b>t</b>',
+        text: '<script>alert(2)</script>'};
+      const kept = [chat('good', [good]), chat('a', 'x'), chat('b', [3]), chat('c', [{}])];
+      localStorage['linnet.chats'] = JSON.stringify(kept); }""")
+    page.reload()
+    page.wait_for_selector(".chat")
+    assert page.locator(".chat").all_text_contents() == ["good"]
+    page.locator(".chat").click()
+    assert page.locator(".passage").text_content() == "<script>alert(2)</script>"
+    assert page.locator("main img, main script, main b").count() == 0
+    assert complaints == []
+
+
+def test_without_documents_there_is_no_such_button(show):
+    page, _ = show()
+    assert not page.locator("#documents").is_visible()
 
 
 def test_history_stays_over_a_reload_and_can_be_deleted(show):

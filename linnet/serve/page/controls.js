@@ -11,7 +11,10 @@ const KNOBS = [
   { name: "max_tokens", label: "Longest reply", min: 8, max: 1024, step: 8, usual: 200, about: "In tokens." },
 ];
 
-export const usual = { ...Object.fromEntries(KNOBS.map((knob) => [knob.name, knob.usual])), seed: "", calculator: true, system: "" };
+export const usual = { ...Object.fromEntries(KNOBS.map((knob) => [knob.name, knob.usual])), seed: "", calculator: true, system: "", documents: false, form: "" };
+
+// How a model is shown the sources of an answer from documents.
+const FORMS = { "": "as the model's size suggests", numbered: "all at once, numbered", plain: "one after another" };
 
 // Returns the choices with what is missing or unusable replaced by the usual.
 export function sound(choices) {
@@ -23,6 +26,8 @@ export function sound(choices) {
   if (typeof choices.seed === "string" && /^\d{0,9}$/.test(choices.seed)) found.seed = choices.seed;
   if (typeof choices.calculator === "boolean") found.calculator = choices.calculator;
   if (typeof choices.system === "string") found.system = choices.system;
+  if (typeof choices.documents === "boolean") found.documents = choices.documents;
+  if (choices.form in FORMS) found.form = choices.form;
   return found;
 }
 
@@ -42,8 +47,11 @@ export function drawControls(choices, changed) {
     el("label", { class: "knob check" },
       el("input", { type: "checkbox", id: "knob-calculator", checked: choices.calculator, onchange: (event) => set("calculator", event.target.checked) }),
       el("span", {}, "Calculator"), el("small", {}, "When the model writes <<6*7=, the answer is put in.")),
+    el("label", { class: "knob" }, el("span", {}, "Sources are shown"),
+      filled(el("select", { id: "knob-form", onchange: (event) => set("form", event.target.value) }, ...Object.entries(FORMS).map(([value, words]) => el("option", { value }, words))), choices.form),
+      el("small", {}, "To a model that answers from documents.")),
     el("button", { type: "button", class: "quiet wide", onclick: () => {
-      Object.assign(choices, usual);
+      Object.assign(choices, usual, { documents: choices.documents });
       changed();
       drawControls(choices, changed);
     } }, "Back to the usual"),

@@ -112,6 +112,15 @@ function compare(on) {
   remember();
 }
 
+function fromDocuments(on) {
+  const count = Math.max(0, ...[...page.cards.values()].map((card) => card.linnet.documents ?? 0));
+  choices.documents = on;
+  byId("documents").hidden = !count;
+  byId("documents").setAttribute("aria-pressed", String(on && count > 0));
+  byId("documents").title = `Answer from ${count} ${count === 1 ? "document" : "documents"}, with sources`;
+  remember();
+}
+
 function describe() {
   const bases = page.columns().filter((name) => page.cards.has(name) && !page.cards.get(name).linnet.chats);
   byId("welcome-words").textContent = bases.length
@@ -151,6 +160,7 @@ async function loadModels() {
   if (names.length > 1 && byId("right").value === byId("left").value) byId("right").value = names.find((name) => name !== byId("left").value);
   byId("compare").hidden = names.length < 2;
   compare(comparing);
+  fromDocuments(choices.documents);
   talk.draw();
   changed();
 }
@@ -195,6 +205,7 @@ byId("clear").addEventListener("click", () => {
 });
 byId("theme").addEventListener("click", () => setTheme({ "": "light", light: "dark", dark: "" }[theme]));
 byId("compare").addEventListener("click", () => compare(!comparing));
+byId("documents").addEventListener("click", () => fromDocuments(!choices.documents));
 for (const id of ["left", "right"]) byId(id).addEventListener("change", () => {
   describe();
   remember();

@@ -1,5 +1,7 @@
 // What this browser remembers: chats and choices, in localStorage; a full or forbidden store is no error.
 
+import { isSource } from "./sources.js";
+
 const CHATS = "linnet.chats";
 const CHOICES = "linnet.choices";
 const MOST_CHATS = 200;
@@ -21,7 +23,7 @@ function write(key, value) {
   }
 }
 
-const isReply = (one) => one && typeof one.text === "string" && typeof one.model === "string";
+const isReply = (one) => one && typeof one.text === "string" && typeof one.model === "string" && (one.sources === undefined || (Array.isArray(one.sources) && one.sources.every(isSource)));
 const isTurn = (turn) => turn && typeof turn.user === "string" && Array.isArray(turn.replies) && turn.replies.every(isReply);
 const isChat = (chat) => chat && typeof chat.id === "string" && typeof chat.title === "string" && Array.isArray(chat.turns) && chat.turns.every(isTurn);
 

@@ -3,9 +3,12 @@
 import { reply } from "./api.js";
 import { openAttention } from "./attention.js";
 import { byId, clear, el, say } from "./dom.js";
+import { sourcesView } from "./sources.js";
 import { tokenView } from "./tokens.js";
 
 const TOP = 5;
+const SOURCES = 4; // most that an answer from documents is given
+const SMALL_CONTEXT = 2048; // models that hold less are shown one source after another
 const ENDS = { length: "cut at the longest reply or the model's context", stopped: "stopped by you" };
 
 // page: {cards, choices, chat(), columns(), save(), notice(words)}
@@ -85,16 +88,18 @@ export class Talk {
   finish(node, one, turn, place) {
     node.classList.remove("writing");
     node.querySelector(".pace").textContent = this.pace(one);
-    for (const old of node.querySelectorAll(".tools, .ended, .token-view")) old.remove();
+    for (const old of node.querySelectorAll(".tools, .ended, .token-view, .sources")) old.remove();
     node.body.hidden = false;
     if (one.error) node.append(el("p", { class: "ended bad" }, one.error));
     else if (ENDS[one.finish]) node.append(el("p", { class: "ended" }, ENDS[one.finish]));
     if (one.dropped) node.append(el("p", { class: "ended" }, `the first ${one.dropped} messages were out of its sight`));
+    if (one.sources && !one.error) node.append(sourcesView(one));
     const tools = el("div", { class: "tools" });
     if (one.text) tools.append(el("button", { type: "button", class: "tool", onclick: (event) => copy(event.target, one.text) }, "Copy"));
     if (one.tokens?.length) tools.append(el("button", { type: "button", class: "tool", "aria-pressed": "false", onclick: (event) => this.showTokens(node, one, event.target) }, "Tokens"));
     const card = this.page.cards.get(one.model);
-    if (card && one.text) tools.append(el("button", { type: "button", class: "tool", onclick: () => openAttention(this.lookedAt(one, turn, place, card), card) }, "Attention"));
+    // What it read then was its sources, which the view would not show.
+    if (card && one.text && !one.sources) tools.append(el("button", { type: "button", class: "tool", onclick: () => openAttention(this.lookedAt(one, turn, place, card), card) }, "Attention"));
     if (card && place === this.page.chat().turns.length - 1) {
       tools.append(el("button", { type: "button", class: "tool", onclick: () => this.again(one) }, "Regenerate"));
     }
@@ -169,6 +174,8 @@ export class Talk {
         one.tokens.push(...piece.tokens);
         one.finish = piece.finish ?? one.finish;
         one.dropped = piece.dropped || one.dropped;
+        one.sources = piece.sources ?? one.sources;
+        one.cited = piece.cited ?? one.cited;
         one.count = piece.usage?.completion_tokens ?? one.tokens.length;
         one.seconds = (performance.now() - begun) / 1000;
         if (piece.text) node.body.append(piece.text);
@@ -195,6 +202,11 @@ export class Talk {
     };
     if (!cards.get(one.model)?.linnet.chats) {
       return ["/v1/completions", { ...shared, prompt: this.page.chat().turns[place].user, logprobs: TOP }];
+    }
+    const { documents, context_length } = cards.get(one.model).linnet;
+    if (choices.documents && documents) {
+      const form = choices.form || (context_length < SMALL_CONTEXT ? "plain" : "numbered");
+      return ["/v1/chat/completions", { ...shared, messages: this.messages(place, column), linnet: { sources: SOURCES, form } }];
     }
     return ["/v1/chat/completions", { ...shared, messages: this.messages(place, column), logprobs: true, top_logprobs: TOP, truncation: "auto" }];
   }
