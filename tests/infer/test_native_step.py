@@ -12,7 +12,11 @@ from linnet.adapt.quant_config import QuantConfig
 from linnet.adapt.quantize import quantize
 from linnet.core.errors import BadInput
 from linnet.infer import native
+from linnet.infer.config import SamplingConfig
+from linnet.infer.decode import stream
+from linnet.infer.engine import Engine
 from linnet.infer.native_step import NativeStep, why_not
+from linnet.infer.requests import Request
 from linnet.model.decoder import Decoder
 from linnet.model.slot_cache import SlotCache
 from tests.infer.networks import network
@@ -140,3 +144,46 @@ def test_what_it_does_not_know():
     assert "is no plain layer" in why_not(model, caches(model)[1])
     model = network().double()
     assert "float64" in why_not(model, SlotCache(model.config, 9, torch.device("cpu"), torch.float64))
+
+
+@pytest.mark.parametrize("kind", ["ours", "gpt2", "llama_grouped", "window_and_sinks", "ngrams"])
+def test_an_engine_says_what_each_request_says_alone(kind):
+    model, dice = network(**KINDS[kind]), random.Random(3)
+    places = 140 * SlotCache.bytes_a_place(model.config, torch.float32)
+    engine = Engine(model, None, 4, places, prefill_tokens=dice.choice([7, 24]), compiled=True)
+    assert engine.stats().compiled
+    asked, heard, cancelled = dict[int, Request](), dict[int, list[int]](), set()
+    while len(asked) < 24 or engine.busy:
+        for _ in range(dice.choice([0, 1, 3]) if len(asked) < 24 else 0):
+            start = [2, 4, 6, 8, 10, 12, 14, 16] if dice.random() < 0.6 else []
+            prompt = (*start, *(dice.randrange(23) for _ in range(dice.randint(1, 6))))
+            way = SamplingConfig(temperature=dice.choice([0, 0.8]), max_tokens=dice.randint(1, 16), seed=4)
+            request = Request(prompt, way, stop_ids=(), speculative=dice.choice([None, "lookup"]))
+            number = engine.submit(request)
+            asked[number], heard[number] = request, []
+        if asked and dice.random() < 0.1:
+            cancelled.add(number := dice.choice(list(asked)))
+            engine.cancel(number)
+        for event in engine.step():
+            heard[event.request] += [] if event.id is None else [event.id]
+    for number, request in asked.items():
+        alone = [event.id for event in stream(model, None, [list(request.prompt)], request.sampling, stop_ids=())]
+        said = heard[number]
+        assert said == alone[: len(said)]
+        assert len(said) == len(alone) or number in cancelled
+    assert engine.stats().prefix_tokens_reused > 8
+
+
+def test_an_engine_says_why_it_does_without(monkeypatch):
+    engine = Engine(network(num_experts=2), None, compiled=True)
+    assert not engine.stats().compiled
+    assert "mixture" in engine.stats().why_plain
+    assert Engine(network(), None).stats().why_plain == "not asked for"
+
+    def none_here():
+        raise BadInput("there is no compiler")
+
+    monkeypatch.setattr(native, "library", none_here)
+    with pytest.raises(BadInput, match="no compiler"):
+        Engine(network(), None, compiled=True)
+    Engine(network(), None)
