@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from linnet.artifacts import load_model
+from linnet.core.console import logger
 from linnet.core.device import pick_device, pick_dtype
 from linnet.core.errors import BadInput
 from linnet.core.files import read_json
@@ -66,7 +67,10 @@ def open_hosts(cfg: ServeConfig) -> list[Host]:
         model, tokenizer = load_model(run, device, dtype)
         own = wanted.on(run, model, tokenizer)
         speaker = with_adapters(model, own)
-        engine = Engine(speaker, tokenizer, cfg.slots, cfg.cache_bytes, cfg.prefill_tokens, adapters=tuple(own))
+        room = (cfg.slots, cfg.cache_bytes, cfg.prefill_tokens)
+        engine = Engine(speaker, tokenizer, *room, adapters=tuple(own), compiled=cfg.compile)
+        if cfg.compile and engine.why_plain:
+            logger.warning("%s is not read by the compiled pass: %s", name, engine.why_plain)
         created = int((run / "model.json").stat().st_mtime)
         base = Host(name, model, tokenizer, EngineThread(engine), chats(run), begins_documents(run), created)
         hosts.append(base)

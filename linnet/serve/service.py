@@ -88,6 +88,7 @@ class Service:
             "prefix_tokens_reused": "Prompt tokens that were in the cache already.",
             "tokens_guessed": "Tokens guessed ahead since the start.",
             "guesses_kept": "Guesses that were what the model said.",
+            "compiled": "1 where the compiled pass reads for the network.",
         }
         for field, about in shown.items():
             for name, numbers in stats.items():

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from linnet.artifacts import save_model
+from linnet.core.console import logger
 from linnet.core.errors import BadInput
 from linnet.core.files import json_text
+from linnet.infer import engine
 from linnet.serve.config import ServeConfig
 from linnet.serve.hosting import begins_documents, names, open_hosts
 from tests.infer.networks import bpe, network
@@ -53,3 +55,22 @@ def test_what_is_no_model(tmp_path):
     with pytest.raises(BadInput, match="no model folder"):
         open_hosts(ServeConfig(runs=(tmp_path,), device="cpu"))
     assert begins_documents(tmp_path)
+
+
+def test_the_compiled_pass_reads_where_it_can(tmp_path, monkeypatch, caplog):
+    tokenizer = bpe()
+    for name, experts in (("plain", 0), ("mixed", 2)):
+        save_model(tmp_path / name, network(vocab_size=tokenizer.vocab_size, num_experts=experts), tokenizer, chat=True)
+    runs = (tmp_path / "plain", tmp_path / "mixed")
+
+    class Step:
+        def __init__(self, model, cache):
+            pass
+
+    monkeypatch.setattr(engine, "NativeStep", Step)
+    monkeypatch.setattr(logger, "propagate", True)
+    hosts = open_hosts(ServeConfig(runs=runs, device="cpu", compile=True))
+    assert [host.thread.engine.stats().compiled for host in hosts] == [True, False]
+    assert "mixed is not read by the compiled pass: the compiled pass does not know a mixture" in caplog.text
+    hosts = open_hosts(ServeConfig(runs=runs[:1], device="cpu"))
+    assert not hosts[0].thread.engine.stats().compiled
