@@ -1,11 +1,14 @@
 """The engine says what one-at-a-time decoding says, whoever joins, leaves and is cancelled meanwhile."""
 
 import random
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import pytest
 import torch
+from scipy.stats import chisquare
 
 from linnet.adapt.config import AdaptConfig
 from linnet.adapt.lora import add_detours
@@ -16,6 +19,7 @@ from linnet.infer.decode import Event as Alone
 from linnet.infer.decode import stream
 from linnet.infer.engine import Engine
 from linnet.infer.requests import Event, Request
+from linnet.infer.speculative import distributions
 from linnet.model.decoder import Decoder
 from linnet.model.slot_cache import SlotCache
 from linnet.text.tokenizer import Tokenizer
@@ -274,6 +278,113 @@ def test_an_adapter_that_is_not_there():
         Engine(adapted("ours", "narrow", "dora"), None, adapters=("narrow",))
     with pytest.raises(BadInput, match="experts see tokens without their rows"):
         Engine(adapted("mixture", "narrow"), None, adapters=("narrow",))
+
+
+def both(engine: Engine, request: Request) -> tuple[list[Event], list[Event], int]:
+    """Return what a request says plainly and with guesses, without its number, and the steps that this took."""
+    (plain,) = say(engine, request)
+    number, guessed, steps = engine.submit(replace(request, speculative="lookup")), [], 0
+    while engine.busy:
+        guessed += engine.step()
+        steps += 1
+    assert {event.request for event in guessed} == {number}
+    return [replace(event, request=0) for event in plain], [replace(event, request=0) for event in guessed], steps
+
+
+def circle() -> tuple[Decoder, Tokenizer, list[int]]:
+    """Return a model that goes on through some letters for ever, and their ids."""
+    tokenizer = bpe()
+    letters = [id for letter in "abcdefgh" for id in tokenizer.encode(letter)]
+    return chain(tokenizer, [*letters, letters[0]]), tokenizer, letters
+
+
+def test_guesses_write_several_tokens_a_step():
+    model, tokenizer, letters = circle()
+    way, prompt = SamplingConfig(temperature=0, max_tokens=30), (*letters, *letters[:2])
+    engine = Engine(model, tokenizer, slots=1)
+    plain, guessed, steps = both(engine, Request(prompt, way, stop_ids=()))
+    assert [(e.id, e.text, e.finish) for e in plain] == [(e.id, e.text, e.finish) for e in guessed]
+    assert [e.logprob for e in guessed] == pytest.approx([e.logprob for e in plain], abs=1e-5)
+    stats = engine.stats()
+    assert steps < 0.4 * len(plain)
+    assert len(guessed) == steps + stats.guesses_kept
+    read = stats.prompt_tokens_read
+    say(engine, Request((*prompt, *(event.id for event in guessed), 9), way, stop_ids=()))
+    assert engine.stats().prompt_tokens_read - read == 2  # guesses that were kept have been read
+
+
+def test_who_guesses_is_read_beside_who_does_not():
+    model, tokenizer, letters = circle()
+    engine, way = Engine(model, tokenizer, slots=8), SamplingConfig(temperature=0, max_tokens=30)
+    prompts = [(*letters[start:], *letters[: start + 2]) for start in range(6)]
+    say(engine, *[Request(prompt, way, (), speculative="lookup") for prompt in prompts])  # it learns that guessing pays
+    before, engine.pass_cost = engine.stats().guesses_kept, 1  # so that a pass for the three alone pays as well
+    modes = (None, "lookup")
+    said = say(engine, *[Request(p, way, (), speculative=modes[n % 2]) for n, p in enumerate(prompts)])
+    for prompt, events in zip(prompts, said, strict=True):
+        following = letters[(letters.index(prompt[-1]) + 1) :] + letters * 4
+        assert [event.id for event in events] == following[:30]
+    assert engine.stats().guesses_kept - before > 40
+
+
+def test_guesses_end_where_the_text_ends():
+    model, tokenizer, letters = circle()
+    prompt = (*letters, *letters[:2])
+    for choices in ({"stop": ("ef",)}, {"max_tokens": 3}, {"max_tokens": 1}, {"stop": ("ab",), "top_logprobs": 2}):
+        request = Request(prompt, SamplingConfig(**{"temperature": 0, "max_tokens": 12, **choices}), stop_ids=())
+        plain, guessed, steps = both(Engine(model, tokenizer), request)
+        assert [(e.id, e.text, e.finish) for e in plain] == [(e.id, e.text, e.finish) for e in guessed]
+        assert [[id for id, _ in e.top] for e in plain] == [[id for id, _ in e.top] for e in guessed]
+        assert steps < len(guessed) or len(guessed) == 1
+    stopping = Request(prompt, SamplingConfig(temperature=0, max_tokens=12), stop_ids=(letters[-4],))
+    plain, guessed, _ = both(Engine(model, tokenizer), stopping)
+    assert plain[-1].finish == guessed[-1].finish == "stop"
+    assert [e.id for e in plain] == [e.id for e in guessed]
+
+
+def test_answers_of_the_calculator_are_guesses_that_are_always_kept():
+    tokenizer = Tokenizer.train_bpe(["<<6*7=42>>42 <<8/0=>> <<9**9=>> <<3-5=-2>>-2 " * 20], 290)
+    model = chain(tokenizer, "x<<68*57=", ">>.b")
+    sampling = SamplingConfig(temperature=0, max_tokens=20, calculator=True)
+    engine = Engine(model, tokenizer)
+    plain, guessed, steps = both(engine, Request(tuple(tokenizer.encode("x")), sampling, stop_ids=()))
+    assert [(e.id, e.text, e.given, e.finish) for e in plain] == [(e.id, e.text, e.given, e.finish) for e in guessed]
+    assert "".join(event.text for event in guessed).startswith("<<68*57=3876>>.b")
+    given = sum(event.given for event in guessed)
+    assert given > 2
+    assert engine.stats().guesses_kept >= given - 1
+    assert steps <= len(guessed) - given + 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("pass_cost", [9999, 400])
+def test_guesses_leave_the_distribution_as_it_is(pass_cost):
+    model = network(vocab_size=6, context_length=16).double()
+    way, prompt = SamplingConfig(max_tokens=4, temperature=1.3, top_k=4), (1, 2, 1, 2, 1)
+    engine = Engine(model, None, slots=64)
+    engine.pass_cost = pass_cost
+    for seed in range(6000):
+        engine.submit(Request(prompt, way.but(seed=seed), (), speculative="lookup"))
+    heard = run(engine)
+    stats = engine.stats()
+    assert stats.tokens_guessed > 1.5 * stats.guesses_kept > 300
+    seen = Counter(tuple(event.id for event in heard[1 + seed][:3]) for seed in range(6000))
+    expected = {(): 1.0}
+    with torch.no_grad():
+        for _ in range(3):
+            expected = {
+                (*said, id): chance * float(after[id])
+                for said, chance in expected.items()
+                for after in distributions(model(torch.tensor([[*prompt, *said]]))[0, -1:], way, [], [])
+                for id in range(6)
+            }
+    likely = [said for said, chance in expected.items() if chance > 2e-3]
+    whole = sum(expected[said] for said in likely)
+    observed = [seen[said] for said in likely]
+    wanted = [expected[said] / whole * sum(observed) for said in likely]
+    assert len(likely) > 40
+    assert chisquare(observed, wanted).pvalue > 0.01
+    assert not any(seen[said] for said, chance in expected.items() if chance == 0)
 
 
 def test_texts_stops_top_and_the_calculator_are_those_of_generate():
