@@ -67,12 +67,12 @@ def one_at_a_time(job: Job) -> Write:
     return write
 
 
-def engine(job: Job, method: str | None = None, compiled: bool = False) -> Write:
+def engine(job: Job, method: str | None = None, compiled: bool = False, dtype: torch.dtype = torch.float32) -> Write:
     """Submit all texts to an engine and let it step until they are written; `method` quantizes the model before."""
-    model = network(job.run, job.model)
+    model = network(job.run, job.model).to(dtype)
     if method is not None:
         quantize(model, QuantConfig.model_validate({"method": method, "rounding": "nearest"}))
-        choose(model, torch.float32)
+        choose(model, dtype)
     running = Engine(model, None, slots=job.most, compiled=compiled)
     assert not compiled or running.stats().compiled, running.stats().why_plain
 
@@ -134,6 +134,8 @@ PROGRAMS: dict[str, Callable[[Job], Write]] = {
     "engine int8-dynamic": partial(engine, method="int8-dynamic"),
     "engine int4": partial(engine, method="int4"),
     "compiled": partial(engine, compiled=True),
+    "compiled bf16": partial(engine, compiled=True, dtype=torch.bfloat16),
+    "compiled int8-dynamic bf16": partial(engine, method="int8-dynamic", compiled=True, dtype=torch.bfloat16),
     "compiled int8-dynamic": partial(engine, method="int8-dynamic", compiled=True),
     "transformers": transformers,
     **{f"llama.cpp {kind}": partial(llama, kind=kind) for kind in llamacpp.KINDS},

@@ -62,8 +62,8 @@ typedef struct {
     const float *const *values; /* by layer: token-indexed values [n, G d], or NULL */
     const int64_t *after;       /* [wanted] tokens whose logits are asked for */
     float *logits;              /* [wanted, PAD(V)] */
-    float *cache;               /* [2 x layers][rows][G][capacity][d] */
-    int64_t rows, capacity, layer_step;
+    void *cache;                /* [2 x layers][rows][G][capacity][d], in fp32 or, where it is `half`, in bf16 */
+    int64_t rows, capacity, layer_step, half;
 } Pass;
 
 typedef struct {
@@ -111,6 +111,32 @@ INLINE float dot(const float *a, const float *b, int64_t n) {
 #else
     return sum_of(s) + rest;
 #endif
+}
+
+/* The cache's place of row, key/value head and token; `of` 0: keys, 1: values. */
+INLINE int64_t place_of(const Net *net, const Pass *p, int64_t layer, int of, int64_t row, int64_t g, int64_t token) {
+    return (2 * layer + of) * p->layer_step + ((row * net->kv_heads + g) * p->capacity + token) * net->width;
+}
+
+static void store(const Pass *p, int64_t at, const float *from, int64_t n) {
+    if (!p->half) {
+        memcpy((float *)p->cache + at, from, n * sizeof(float));
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, from + i, 4);
+        ((uint16_t *)p->cache)[at + i] = (bits + 0x7fff + (bits >> 16 & 1)) >> 16; /* to the nearest, ties to even */
+    }
+}
+
+/* n numbers of the cache in fp32: where they lie, or in `own`. */
+static const float *fetch(const Pass *p, int64_t at, int64_t n, float *own) {
+    if (!p->half) return (const float *)p->cache + at;
+    const uint16_t *from = (const uint16_t *)p->cache + at;
+    uint32_t *bits = (uint32_t *)own;
+    for (int64_t i = 0; i < n; i++) bits[i] = (uint32_t)from[i] << 16;
+    return own;
 }
 
 /* --- products -------------------------------------------------------------------------------------------------- */
@@ -243,9 +269,8 @@ static void place(const Net *net, const Block *b, const Pass *p, const Work *w, 
             float gate = 2 * sigmoid(all(dot(b->value_gate + g * net->hidden, w->normed + t * w->wide, net->hidden)))[0];
             for (int64_t j = 0; j < d; j++) v[g * d + j] += gate * given[(t * G + g) * d + j];
         }
-        int64_t at = ((run->row * G + g) * p->capacity + run->start + i) * d;
-        memcpy(p->cache + 2 * layer * p->layer_step + at, k + g * d, d * sizeof(float));
-        memcpy(p->cache + (2 * layer + 1) * p->layer_step + at, v + g * d, d * sizeof(float));
+        store(p, place_of(net, p, layer, 0, run->row, g, run->start + i), k + g * d, d);
+        store(p, place_of(net, p, layer, 1, run->row, g, run->start + i), v + g * d, d);
     }
 }
 
@@ -299,12 +324,9 @@ static void mix(int R, int parts, const float *s, int64_t wide, const float *v, 
 }
 
 /* `count` <= ROWS queries of one run and key/value head: heads fastest, so that they share the keys. */
-static void attend(const Net *net, const Block *b, const Pass *p, const Work *w, int64_t layer, const Run *run, int64_t g,
-                   int64_t first, int count, const float *turned, int64_t step, float *s) {
+static void attend(const Net *net, const Block *b, const Work *w, const Run *run, int64_t g, int64_t first, int count,
+                   const float *keys, const float *values, const float *turned, int64_t step, float *s) {
     int64_t d = net->width, share = net->heads / net->kv_heads;
-    int64_t base = (run->row * net->kv_heads + g) * p->capacity * d;
-    const float *keys = p->cache + 2 * layer * p->layer_step + base;
-    const float *values = p->cache + (2 * layer + 1) * p->layer_step + base;
     const float *q[ROWS];
     float total[ROWS];
     int64_t low = run->start + first / share, high = run->start + (first + count - 1) / share + 1;
@@ -354,17 +376,18 @@ static void attention(const Net *net, const Block *b, const Pass *p, Work *w, in
                 const Run *run = p->run + i;
                 int64_t tokens = run->count - piece < PIECE ? run->count - piece : PIECE, keys = run->start + piece + tokens;
                 int64_t step = (keys + 63) / 64 * 64;
-                float *turned = NULL, *scores = own;
+                float *turned = NULL, *scores = own + 3 * d * step;
+                const float *from = fetch(p, place_of(net, p, layer, 0, run->row, g, 0), keys * d, own);
+                const float *values = fetch(p, place_of(net, p, layer, 1, run->row, g, 0), keys * d, own + d * step);
                 if (tokens * share >= 16) { /* keys stand side by side: 16 of them a vector */
-                    turned = own, scores = own + d * step;
-                    const float *from = p->cache + 2 * layer * p->layer_step + (run->row * net->kv_heads + g) * p->capacity * d;
+                    turned = own + 2 * d * step;
                     for (int64_t k = 0; k < keys; k += 16)
                         for (int64_t j = 0; j < d; j++)
                             for (int64_t one = k; one < k + 16; one++) turned[j * step + one] = one < keys ? from[one * d + j] : 0;
                 }
                 for (int64_t first = piece * share; first < (piece + tokens) * share; first += ROWS) {
                     int64_t left = (piece + tokens) * share - first;
-                    attend(net, b, p, w, layer, run, g, first, left < ROWS ? left : ROWS, turned, step, scores);
+                    attend(net, b, w, run, g, first, left < ROWS ? left : ROWS, from, values, turned, step, scores);
                 }
             }
 }
@@ -464,7 +487,7 @@ int linnet_pass(Net *net, const Pass *p) {
     for (int64_t i = 0; i < p->runs; i++)
         if (p->run[i].start + p->run[i].count > most) most = p->run[i].start + p->run[i].count;
     most = (most + 63) / 64 * 64 + 64;
-    Work w = {.wide = wide, .whole_wide = (wide + 63) / 64 * 64, .own_step = most * (net->width + ROWS)};
+    Work w = {.wide = wide, .whole_wide = (wide + 63) / 64 * 64, .own_step = most * (3 * net->width + ROWS)};
     int64_t bytes = (7 * n * wide + n + n * PAD(net->hidden) + p->threads * w.own_step) * 4 + n * w.whole_wide + 16 * 64 + (net->layers + 1) * 64;
     if (bytes > net->work_bytes) {
         free(net->work);

@@ -75,7 +75,7 @@ class Pass(Structure):
     _fields_: ClassVar = [
         *((name, c_int64) for name in ("runs", "tokens", "wanted", "threads")),
         *((name, c_void_p) for name in ("run", "x", "cos", "sin", "values", "after", "logits", "cache")),
-        *((name, c_int64) for name in ("rows", "capacity", "layer_step")),
+        *((name, c_int64) for name in ("rows", "capacity", "layer_step", "half")),
     ]
 
 

@@ -112,6 +112,7 @@ class NativeStep:
             rows=self.cache.rows,
             capacity=self.cache.capacity,
             layer_step=memory.stride(0),
+            half=memory.dtype == torch.bfloat16,
         )
         if self._library.linnet_pass(self._net, asked):
             raise MemoryError(f"no memory to read {len(flat)} tokens")
@@ -194,6 +195,8 @@ class NativeStep:
             made.kind, made.weight = native.INT8, self._keep(_packed(codes, 4))
             made.scale = self._numbers(scale / LARGEST, outputs)
             made.shift = self._keep(F.pad(codes.sum(1, dtype=torch.int32) * MIDDLE, (0, -outputs % GROUP)))
+        elif layer.weight.dtype == torch.bfloat16:
+            made.kind, made.weight = native.BFLOAT16, self._keep(_packed(layer.weight.detach().view(torch.int16), 2))
         else:
             made.kind, made.weight = native.FLOAT32, self._keep(_packed(layer.weight.detach().float(), 1))
         return made
@@ -208,8 +211,9 @@ def _packed(matrix: Tensor, side: int) -> Tensor:
 def why_not(model: Decoder, cache: SlotCache) -> str:
     """Say why the compiled pass cannot read for a network; empty if it can."""
     config = model.config
-    if cache.memory_of_all.device.type != "cpu" or cache.memory_of_all.dtype != torch.float32:
-        return f"the cache is in {cache.memory_of_all.dtype} on {cache.memory_of_all.device.type}, not fp32 on a CPU"
+    memory = cache.memory_of_all
+    if memory.device.type != "cpu" or memory.dtype not in (torch.float32, torch.bfloat16):
+        return f"the cache is in {memory.dtype} on {memory.device.type}, not in fp32 or bf16 on a CPU"
     unknown = {
         "a prefix": model.prefix is not None,
         "an encoder": config.kind != "decoder",

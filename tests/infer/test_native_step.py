@@ -61,15 +61,20 @@ KINDS = {
 }
 
 
-def caches(model: Decoder, rows: int = 3) -> tuple[SlotCache, SlotCache]:
+def caches(model: Decoder, dtype: torch.dtype = torch.float32, rows: int = 3) -> tuple[SlotCache, SlotCache]:
     """Return two caches with rows for the whole context of a network."""
     made = []
     for _ in range(2):
         places = model.config.context_length + 1
-        cache = SlotCache(model.config, rows * places, torch.device("cpu"), torch.float32)
+        cache = SlotCache(model.config, rows * places, torch.device("cpu"), dtype)
         cache.cut(rows, places)
         made.append(cache)
     return made[0], made[1]
+
+
+def errors(pairs: list[tuple]) -> list[float]:
+    """Return how far each pair is apart, as shares, the least first."""
+    return sorted(float((found - expected).norm() / expected.norm()) for expected, found in pairs)
 
 
 def read_both(model: Decoder, step: NativeStep, plain: SlotCache, seed: int, most: int) -> list[tuple]:
@@ -126,10 +131,27 @@ def test_quantized_copies_read_as_their_products_in_whole_numbers_do(kind):
     use(list(packed_layers(model)), "rounded inputs")
     assert why_not(model, own) == ""
     pairs = read_both(model, NativeStep(model, own), plain, 1, 12)
-    errors = sorted(float((found - expected).norm() / expected.norm()) for expected, found in pairs)
+    found = errors(pairs)
     # Equal to the last bits, but where a number between two levels is rounded the other way.
-    assert errors[len(errors) // 2] < 1e-6
-    assert errors[-1] < 0.05
+    assert found[len(found) // 2] < 1e-6
+    assert found[-1] < 0.05
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("kind", ["ours", "gpt2_wide", "llama_grouped", "window_and_sinks", "odd"])
+def test_weights_and_cache_in_bf16(kind):
+    model = network(**KINDS[kind]).bfloat16()
+    plain, own = caches(model, torch.bfloat16)
+    assert why_not(model, own) == ""
+    wide = network(**KINDS[kind])
+    wide.load_state_dict(model.state_dict())
+    exact, _ = caches(wide)
+    step = NativeStep(model, own)
+    # Against the same weights in fp32, where keys and values are not rounded: far nearer than the network in bf16.
+    ours = errors(read_both(wide, step, exact, 1, 12))
+    networks = errors(read_both(model, NativeStep(model, caches(model, torch.bfloat16)[1]), plain, 1, 12))
+    assert ours[len(ours) // 2] < 2**-7  # keys and values, rounded by up to 2^-9 in each of two or three layers
+    assert ours[len(ours) // 2] < 0.7 * networks[len(networks) // 2]
 
 
 def test_what_it_does_not_know():
