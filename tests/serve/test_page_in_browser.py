@@ -152,6 +152,18 @@ def test_stop_by_escape_and_by_the_button_then_regenerate_and_edit(show):
     assert complaints == []
 
 
+def test_ideas_are_what_the_chosen_model_can_do(show):
+    page, complaints = show()
+    first = page.locator(".idea").first.text_content()
+    assert first.endswith("?")
+    page.select_option("#left", "base")
+    page.locator(".idea").first.click()
+    assert page.input_value("#message") == page.locator(".idea").first.text_content() != first
+    page.select_option("#left", "polite")
+    assert page.locator(".idea").first.text_content() == first
+    assert complaints == []
+
+
 def test_two_models_side_by_side(show):
     page, complaints = show()
     page.click("#compare")
@@ -200,6 +212,8 @@ def test_an_answer_from_documents_shows_its_sources_as_text(show, library):
     ask(page, "Where does Otto bake bread?")
     assert whole(page) == "That is not in the documents."
     assert page.locator(".sources").last.locator("h3").text_content() == "No source holds an answer. Looked at:"
+    below = "document.querySelector('#talk').scrollHeight - document.querySelector('#talk').clientHeight"
+    assert page.evaluate(f"{below} - document.querySelector('#talk').scrollTop") < 2, "what came last is in sight"
     assert not page.locator(".sources").last.locator(".passage").first.is_visible()
     page.locator(".sources").last.locator("summary").first.press("Enter")
     shown = page.locator(".sources").last.locator(".passage").first

@@ -6,11 +6,18 @@ import { byId, clear, el } from "./dom.js";
 import { loadChats, loadChoices, newChat, saveChats, saveChoices, titleOf } from "./store.js";
 import { Talk } from "./talk.js";
 
+// What the models of the quick start were taught; one that was not taught to reply goes on with a story.
 const IDEAS = [
   "Mina has 4 apples. Otto gives her 3 more. How many apples has Mina now?",
   "Erik has a grey dog. He works as a smith. What animal does Erik have?",
   "Use he or she instead of the name. Elsa holds the cup.",
-  "Go on with the story: One sunny morning, Jonas was at the lake.",
+  "Change the colour to blue. Sara has a yellow lamp.",
+];
+const BEGINNINGS = [
+  "One sunny morning, Jonas was at the lake.",
+  "One day, Elsa found a red lamp.",
+  "It was the birthday of Otto.",
+  "Mina was afraid of the storm.",
 ];
 const THEMES = { "": "Colours: as the system", light: "Colours: light", dark: "Colours: dark" };
 
@@ -126,6 +133,18 @@ function describe() {
   byId("welcome-words").textContent = bases.length
     ? `${bases.join(" and ")} was not taught to reply: it goes on with what you type.`
     : "It runs where this page comes from; what you type goes nowhere else.";
+  drawIdeas(bases.length === page.columns().length ? BEGINNINGS : IDEAS);
+}
+
+function drawIdeas(ideas) {
+  clear(byId("ideas"));
+  for (const idea of ideas) {
+    byId("ideas").append(el("li", {}, el("button", { type: "button", class: "idea", onclick: () => {
+      byId("message").value = idea;
+      grow();
+      byId("message").focus();
+    } }, idea)));
+  }
 }
 
 function grow() {
@@ -218,13 +237,6 @@ byId("close-controls").addEventListener("click", () => {
   byId("open-controls").focus();
 });
 
-for (const idea of IDEAS) {
-  byId("ideas").append(el("li", {}, el("button", { type: "button", class: "idea", onclick: () => {
-    byId("message").value = idea;
-    grow();
-    byId("message").focus();
-  } }, idea)));
-}
 drawControls(choices, remember);
 setTheme(theme);
 drawHistory();

@@ -188,9 +188,10 @@ export class Talk {
     this.running.delete(one);
     this.page.save();
     this.page.changed();
+    const following = this.atEnd(); // before what stands below it is there
     if (node.isConnected) this.finish(node, one, turn, chat.turns.indexOf(turn));
     if (!this.busy) say(one.error ? `Failed: ${one.error}` : "The reply is whole.");
-    this.toEnd();
+    this.toEnd(following);
   }
 
   request(one, place, column, anew) {
@@ -211,12 +212,14 @@ export class Talk {
     return ["/v1/chat/completions", { ...shared, messages: this.messages(place, column), logprobs: true, top_logprobs: TOP, truncation: "auto" }];
   }
 
+  atEnd() {
+    const talk = byId("talk");
+    return talk.scrollHeight - talk.scrollTop - talk.clientHeight < 120;
+  }
+
   // Follows the text, unless the reader has scrolled up.
   toEnd(always = false) {
-    const talk = byId("talk");
-    if (always || talk.scrollHeight - talk.scrollTop - talk.clientHeight < 120) {
-      talk.scrollTop = talk.scrollHeight;
-    }
+    if (always || this.atEnd()) byId("talk").scrollTop = byId("talk").scrollHeight;
   }
 }
 
