@@ -77,6 +77,7 @@ typedef struct {
 INLINE vf load(const float *p) { return *(const vf *)p; }
 INLINE vf all(float x) { return x - (vf){}; }
 INLINE vf either(vi where, vf a, vf b) { return (vf)(((vi)a & where) | ((vi)b & ~where)); }
+INLINE vf larger(vf a, vf b) { return either(a > b, a, b); }
 INLINE vf at_most(vf x, float bound) { return either(x > bound, all(bound), x); }
 
 /* e^x by 2^n and a polynomial on [-ln 2 / 2, ln 2 / 2] (Cephes): relative error below 2e-7. Far below zero it is 0. */
@@ -98,6 +99,12 @@ INLINE float sum_of(vf v) {
     float s = 0;
     for (int i = 0; i < 16; i++) s += v[i];
     return s;
+}
+
+INLINE float largest(vf v) {
+    float most = v[0];
+    for (int i = 1; i < 16; i++) most = v[i] > most ? v[i] : most;
+    return most;
 }
 
 INLINE float dot(const float *a, const float *b, int64_t n) {
@@ -224,8 +231,11 @@ static void product(const Linear *l, const Work *w, int64_t *taken, const float 
 
 /* A row of x in unsigned 8 bits around MIDDLE; its largest number becomes 127. */
 static void round_row(const Work *w, const float *x, int64_t n, int64_t row) {
-    float most = 1e-30f;
-    for (int64_t i = 0; i < n; i++) most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
+    vf parts = all(1e-30f);
+    int64_t k = 0;
+    for (; k + 16 <= n; k += 16) parts = larger(parts, larger(load(x + k), -load(x + k)));
+    float most = largest(parts);
+    for (; k < n; k++) most = fabsf(x[k]) > most ? fabsf(x[k]) : most;
     uint8_t *to = w->whole + row * w->whole_wide;
     float by = 127.0f / most;
     for (int64_t i = 0; i < n; i++) to[i] = (uint8_t)(int32_t)(x[i] * by + (MIDDLE + 0.5f));
@@ -278,17 +288,18 @@ static void place(const Net *net, const Block *b, const Pass *p, const Work *w, 
 
    `from` and `end` are multiples of 16. */
 static float weights(float *s, int64_t from, int64_t end, int64_t at, const Net *net, const Block *b, int64_t head) {
-    float most = b->sink_logits ? b->sink_logits[head] : -INFINITY;
+    float sink = b->sink_logits ? b->sink_logits[head] : -INFINITY;
     if (b->window)
         for (int64_t j = from > net->sink_tokens ? from : net->sink_tokens; j <= at - b->window; j++) s[j] = -INFINITY;
     for (int64_t j = at + 1; j < end; j++) s[j] = -INFINITY;
-    for (int64_t j = from; j <= at; j++) s[j] *= net->scale, most = s[j] > most ? s[j] : most;
-    vf total = {};
+    vf most = all(sink / net->scale), total = {};
+    for (int64_t j = from; j < end; j += 16) most = larger(most, load(s + j));
+    float top = largest(most) * net->scale;
     for (int64_t j = from; j < end; j += 16) {
-        vf one = exponential(load(s + j) - most);
+        vf one = exponential(load(s + j) * net->scale - top);
         *(vf *)(s + j) = one, total += one;
     }
-    return sum_of(total) + (b->sink_logits ? exponential_of(b->sink_logits[head] - most) : 0);
+    return sum_of(total) + (b->sink_logits ? exponential_of(sink - top) : 0);
 }
 
 INLINE void score_tile(const int R, const float *const *q, const float *turned, int64_t d, int64_t step, float *s, int64_t wide) {
