@@ -25,6 +25,7 @@ from linnet.core.errors import BadInput
 from linnet.core.machine import describe
 from linnet.export.hf_families import choose
 from linnet.export.hf_folder import write_network
+from linnet.model.decoder import Decoder
 
 LLAMA = {**llamacpp.LLAMA_FIELDS, "tie_embeddings": True}
 GPT2 = {**llamacpp.GPT2_FIELDS, "tie_embeddings": True, "norm_epsilon": 1e-5}
@@ -110,8 +111,55 @@ def summary(job: Job, found: dict[str, list[list[dict[str, Any]]]], reference: s
                 for a, b in zip(x["said"], y["said"], strict=True)
             ]
             row["alike"][program] = sum(same) / len(same)
+            row.setdefault("first_seconds", {})[program] = statistics.median(reply["first"] for reply in replies)
+            if new:
+                pauses = sorted(pause for reply in replies for pause in reply["pauses"])
+                means = [(reply["whole"] - reply["first"]) / new for reply in replies]
+                row.setdefault("between_seconds", {})[program] = statistics.median(means)
+                row.setdefault("between_95", {})[program] = pauses[int(0.95 * len(pauses))] if pauses else None
         rows.append(row)
     return rows
+
+
+def times(rows: list[dict[str, Any]]) -> str:
+    """Return the lines of how long a reader waits: until all texts have begun, and from token to token."""
+    lines = ["\nms until all texts have their first token / between tokens (in brackets: 95% are shorter)"]
+    for name in rows[0]["ratio"]:
+        cells = []
+        for row in rows:
+            cell = f"{1e3 * row['first_seconds'][name]:,.1f}"
+            if "between_seconds" in row:
+                late = row["between_95"][name]
+                cell += f" / {1e3 * row['between_seconds'][name]:,.2f}" + (f" ({1e3 * late:,.2f})" if late else "")
+            cells.append(cell)
+        lines.append(f"{name:>26}" + "".join(f"{cell:>27}" for cell in cells))
+    return "\n".join(lines)
+
+
+def bytes_read(program: str, model: Decoder, places: float) -> float | None:
+    """Return the bytes that writing one token of one text reads: all matrices, and keys and values of its places."""
+    kind = next((kind for kind in BYTES if program.endswith(kind)), None)
+    if kind is None:
+        return None
+    weights = sum(part.numel() for name, part in model.named_parameters() if part.ndim == 2 and "position" not in name)
+    if not model.config.tie_embeddings:
+        weights -= model.embedding.weight.numel()
+    config, (each, of_cache) = model.config, BYTES[kind]
+    return weights * each + 2 * config.num_layers * config.kv_heads * config.head_width * places * of_cache
+
+
+# Of a weight and of a number in the cache, by how a program's name ends; the first that fits.
+BYTES = {
+    "int8-dynamic bf16": (1, 2),
+    "int8-dynamic": (1, 4),
+    "bf16": (2, 2),
+    "Q8_0": (34 / 32, 2),
+    "Q4_0": (18 / 32, 2),
+    "BF16": (2, 2),
+    "compiled": (4, 4),
+    "engine": (4, 4),
+    "transformers": (4, 4),
+}
 
 
 def _rate(reply: dict[str, Any], streams: int, prompt: int, new: int) -> float:
@@ -136,11 +184,11 @@ def table(rows: list[dict[str, Any]], reference: str) -> str:
     lines = [
         f"\ntokens/s, greedy (medians of the rounds); in brackets how many times as fast `{reference}` is, and the "
         "share of texts that begin with the same token as its",
-        f"{'':>22}" + "".join(f"{row['what']:>24}" for row in rows),
+        f"{'':>26}" + "".join(f"{row['what']:>27}" for row in rows),
     ]
     for name in rows[0]["ratio"]:
         cells = (f"{r['tokens_per_second'][name]:,.0f} ({r['ratio'][name]:.2f}, {r['alike'][name]:.0%})" for r in rows)
-        lines.append(f"{name:>22}" + "".join(f"{cell:>24}" for cell in cells))
+        lines.append(f"{name:>26}" + "".join(f"{cell:>27}" for cell in cells))
     return "\n".join(lines)
 
 
@@ -188,7 +236,15 @@ def main(arguments: list[str]) -> None:
     reference = asked.reference or programs[0]
     rows = summary(jobs[0], found, reference)
     print(table(rows, reference))
-    print(f"memory is read at {limit / 1e9:.1f} GB/s here")
+    print(times(rows))
+    print(f"\nmemory is read at {limit / 1e9:.1f} GB/s here; writing one text, of that limit:")
+    alone, model = rows[asked.streams.index(min(asked.streams)) + 1], network(run, shape)
+    for name in programs:
+        read = bytes_read(name, model, asked.before + asked.new_tokens / 2)
+        if read is not None and min(asked.streams) == 1:
+            rate = read * alone["tokens_per_second"][name]
+            alone.setdefault("share_of_reading", {})[name] = rate / limit
+            print(f"{name:>26} {rate / 1e9:.1f} GB/s, {rate / limit:.0%}")
     if asked.json is not None:
         whole = {"machine": describe(), "job": asdict(jobs[0]), "rows": rows, "read_bytes_a_second": limit}
         asked.json.write_text(json.dumps({**whole, "replies": found}, indent=1))

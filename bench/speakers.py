@@ -6,6 +6,7 @@ end of their budget; the prompts are random ids, new in every round, so that no 
 
 import json
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +28,9 @@ from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
 
 Prompts = list[list[int]]
-Write = Callable[[Prompts, int], list[list[int]]]  # so many ids that follow each prompt
+Ids = list[list[int]]
+Times = list[float]  # when tokens came, of who says so: seconds between the passes that gave some
+Write = Callable[[Prompts, int, Times], Ids]  # so many ids that follow each prompt
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def one_at_a_time(job: Job) -> Write:
     """Write one text after the other, as `linnet generate` does for a single prompt."""
     model = network(job.run, job.model)
 
-    def write(prompts: Prompts, tokens: int) -> list[list[int]]:
+    def write(prompts: Prompts, tokens: int, times: Times) -> Ids:
         sampling = SamplingConfig(temperature=0, max_tokens=tokens)
         return [list(generate(model, None, [prompt], sampling, stop_ids=())[0].ids) for prompt in prompts]
 
@@ -76,13 +79,17 @@ def engine(job: Job, method: str | None = None, compiled: bool = False, dtype: t
     running = Engine(model, None, slots=job.most, compiled=compiled)
     assert not compiled or running.stats().compiled, running.stats().why_plain
 
-    def write(prompts: Prompts, tokens: int) -> list[list[int]]:
+    def write(prompts: Prompts, tokens: int, times: Times) -> Ids:
         sampling = SamplingConfig(temperature=0, max_tokens=tokens)
         written: dict[int, list[int]] = {}
         for prompt in prompts:
             written[running.submit(Request(tuple(prompt), sampling, stop_ids=(), logprobs=False))] = []
         while running.busy:
-            for event in running.step():
+            start = time.perf_counter()
+            events = running.step()
+            if events:
+                times.append(time.perf_counter() - start)
+            for event in events:
                 assert event.id is not None
                 written[event.request].append(event.id)
         return list(written.values())
@@ -97,7 +104,7 @@ def transformers(job: Job) -> Write:
     model = AutoModelForCausalLM.from_pretrained(job.files, dtype=torch.float32).eval()
     model.generation_config.eos_token_id = None
 
-    def write(prompts: Prompts, tokens: int) -> list[list[int]]:
+    def write(prompts: Prompts, tokens: int, times: Times) -> Ids:
         ids = torch.tensor(prompts)
         with torch.inference_mode():
             whole = model.generate(
@@ -117,7 +124,8 @@ def llama(job: Job, kind: str) -> Write:
     context = max(prompt + new for _, prompt, new in job.measures) + 16
     path = Path(job.files) / f"{kind}.gguf"
     llamacpp.write_gguf(path, network(job.run, job.model), kind)
-    return llamacpp.writer(path, job.most, context, job.threads or torch.get_num_threads())
+    asked = llamacpp.writer(path, job.most, context, job.threads or torch.get_num_threads())
+    return lambda prompts, tokens, _: asked(prompts, tokens)
 
 
 def prompts_of(job: Job, vocab_size: int, turn: int) -> Prompts:
@@ -153,10 +161,11 @@ def main(words: str) -> None:
         prompts, new = prompts_of(job, vocab_size, turn), job.measures[turn % len(job.measures)][2]
         turns.wait()
         with turns.part("first"):
-            written = write(prompts, 1)
+            written = write(prompts, 1, [])
         if new:
             with turns.part("whole"):
-                written = write(prompts, 1 + new)
+                written = write(prompts, 1 + new, times := [])
+            turns.note("pauses", times[1:])
         turns.note("said", written)
         turns.done()
         assert [len(ids) for ids in written] == [1 + new] * len(prompts), "a text that is too short"

@@ -6,15 +6,17 @@ import sys
 
 import pytest
 
-from bench.engine import summary, table
-from bench.speakers import Job, prompts_of
+from bench.engine import SHAPES, bytes_read, summary, table, times
+from bench.speakers import Job, network, prompts_of
 
 JOB = Job("engine", "", {}, "", [(1, 100, 0), (4, 3, 10)], None)
 READ = [{"first": 2.0, "said": [[7]]}, {"first": 1.0, "said": [[8]]}]
-WRITTEN = [{"first": 1.0, "whole": whole, "said": [[1, 2], [3], [4], [5]]} for whole in (2.0, 5.0)]
+WRITTEN = [
+    {"first": 1.0, "whole": whole, "said": [[1, 2], [3], [4], [5]], "pauses": [0.1, 0.3]} for whole in (2.0, 5.0)
+]
 SLOWER = [
     [{"first": 4.0, "said": [[7]]}, {"first": 4.0, "said": [[9]]}],
-    [{"first": 0.5, "whole": whole, "said": [[1], [3], [4], [0]]} for whole in (2.5, 2.5)],
+    [{"first": 0.5, "whole": whole, "said": [[1], [3], [4], [0]], "pauses": []} for whole in (2.5, 2.5)],
 ]
 
 
@@ -27,6 +29,18 @@ def test_ratios_are_taken_round_by_round():
     assert written["ratio"]["other"] == (2 + 0.5) / 2
     assert (read["alike"]["other"], written["alike"]["other"]) == (0.5, 0.75)
     assert "25 (3.00, 50%)" in table([read, written], "engine")
+    assert read["first_seconds"] == {"engine": 1.5, "other": 4}
+    assert written["between_seconds"]["other"] == 0.2
+    assert "500.0 / 200.00" in times([read, written])
+    assert "1,000.0 / 250.00 (300.00)" in times([read, written])
+
+
+def test_what_is_read_for_a_token():
+    model = network("", SHAPES["nano"])
+    matrices = 512 * 64 + 2 * (4 * 64 * 64 + 3 * 64 * 256)
+    assert bytes_read("compiled", model, 10) == 4 * matrices + 2 * 2 * 64 * 10 * 4
+    assert bytes_read("llama.cpp Q8_0", model, 10) == 34 / 32 * matrices + 2 * 2 * 64 * 10 * 2
+    assert bytes_read("one at a time", model, 10) is None
 
 
 def test_prompts_are_new_in_every_turn_and_the_same_for_all():
