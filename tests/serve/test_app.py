@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from linnet.serve.app import PAGE, create_app
-from tests.serve.material import HELLO, REPLY, base, polite, service_over
+from tests.serve.material import HELLO, REPLY, base, documents, polite, service_over
 
 CHAT = {"model": "polite", "messages": HELLO, "temperature": 0}
 
@@ -164,7 +164,7 @@ def test_the_description_names_every_route(client):
     assert "/" not in paths
 
 
-SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "calculator")
+SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "calculator", "linnet")
 
 
 def spoiled(generator: random.Random) -> bytes:
@@ -187,6 +187,8 @@ def spoiled(generator: random.Random) -> bytes:
         [[]],
         {},
         {"a": []},
+        {"sources": 3},
+        {"sources": 1, "form": "plain"},
         "9" * 50,
         [1, "a"],
     ]
@@ -206,7 +208,7 @@ def spoiled(generator: random.Random) -> bytes:
 @pytest.mark.parametrize("count", [150, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_malformed_bodies_are_never_500(count):
     generator, paths = random.Random(count), ("chat/completions", "completions", "embeddings", "linnet/attention")
-    service = service_over(polite(), base())
+    service = service_over(polite(), base(), index=documents())
     met = set()
     with TestClient(create_app(service), base_url="http://localhost") as client:
         for _ in range(count):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from linnet.serve import described
-from tests.serve.material import HELLO, base, live, polite, service_over
+from tests.serve.material import HELLO, base, documents, live, polite, service_over
 
 CHAT = {"model": "polite", "messages": HELLO, "temperature": 0}
 ASKED = [
@@ -54,7 +54,7 @@ def test_schemathesis_finds_no_server_error_and_no_answer_of_another_shape():
 
     # Which model is there, and what it was taught, is more than a schema says: what fits it may still be a 400 or 404.
     beyond = [checks.positive_data_acceptance]
-    service, met = service_over(polite(), base(), max_new_tokens=20), Counter()
+    service, met = service_over(polite(context=512), base(), max_new_tokens=20, index=documents()), Counter()
     with live(service) as address:
         for found in schemathesis.openapi.from_url(f"{address}/openapi.json").get_all_operations():
             operation = found.ok()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.serve.material import HELLO, REPLY, base, calculating, live, polite, service_over, talker
+from tests.serve.material import HELLO, REPLY, base, calculating, documents, live, polite, service_over, talker
 
 openai = pytest.importorskip("openai", reason="OPENAI NOT FOUND: the official client is not tried")
 
@@ -87,11 +87,54 @@ def test_the_calculator(client):
     assert done.choices[0].message.content.startswith("<<6*7=42>>")
 
 
+TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"tools": [TOOL]},
+        {"tools": [TOOL], "tool_choice": "none"},
+        {"tool_choice": "required"},
+        {"functions": [TOOL["function"]]},
+    ],
+)
+def test_tools_are_refused_plainly_and_never_dropped(client, asked):
+    with pytest.raises(openai.BadRequestError, match="calculator: true") as refused:
+        chat(client, **asked)
+    assert refused.value.param in ("tools", "tool_choice", "functions")
+
+
+def test_what_asks_for_no_tool_is_a_plain_chat(client):
+    assert chat(client, tools=[], tool_choice="auto").choices[0].message.tool_calls is None
+
+
+def test_answers_from_documents():
+    with live(service_over(polite(context=1024), index=documents())) as address:
+        client = openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0, timeout=60)
+        asked = [{"role": "user", "content": "What was quiet by the river?"}]
+        done = chat(client, messages=asked, extra_body={"linnet": {"sources": 2}})
+        assert done.choices[0].message.content == REPLY
+        assert done.linnet["cited"] == [1]
+        chunks = list(chat(client, messages=asked, stream=True, extra_body={"linnet": {"sources": 2}}))
+        assert chunks[0].linnet["sources"][0]["document"] == "river.txt"
+        assert chunks[-1].linnet["in_documents"] is True
+
+
+def test_a_full_server_says_when_to_come_again():
+    with live(service_over(talker(slots=1), slots=1, queue=0)) as address:
+        client = openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0, timeout=60)
+        running = chat(client, model="talker", stream=True, max_tokens=2000)
+        next(iter(running))
+        with pytest.raises(openai.RateLimitError) as refused:
+            chat(client, model="talker")
+        assert int(refused.value.response.headers["retry-after"]) >= 1
+        running.close()
+
+
 def test_errors(client):
     with pytest.raises(openai.NotFoundError, match="there are: polite"):
         chat(client, model="gpt-5")
-    with pytest.raises(openai.BadRequestError, match="calculator: true"):
-        chat(client, tools=[{"type": "function", "function": {"name": "f"}}])
     with pytest.raises(openai.BadRequestError) as refused:
         chat(client, messages=[{"role": "user", "content": "x" * 900}])
     assert refused.value.code == "context_length_exceeded"
