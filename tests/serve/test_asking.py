@@ -1,5 +1,7 @@
 """From bodies to what an engine is asked."""
 
+from dataclasses import replace
+
 import pytest
 
 from linnet.serve.asking import ask_chat, ask_completion, prompt_of
@@ -32,6 +34,14 @@ def test_a_chat_is_rendered_as_the_model_learned_it(host):
     assert first.logprobs
     assert first.sampling.max_tokens == 30
     assert not ask_chat(host, chat(), CFG).requests[0].logprobs
+
+
+def test_adapter_and_guesses_are_those_of_model_and_server(host):
+    one, other = replace(host, adapter="style"), CFG.but(speculative="lookup")
+    plain = CompletionBody(model="polite", prompt="the")
+    for asker, cfg, expected in ((host, CFG, (None, None)), (one, other, ("style", "lookup"))):
+        requests = ask_chat(asker, chat(n=2), cfg).requests + ask_completion(asker, plain, cfg).requests
+        assert {(request.adapter, request.speculative) for request in requests} == {expected}
 
 
 def test_without_a_seed_each_request_has_its_own(host):
