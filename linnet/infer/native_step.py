@@ -34,6 +34,7 @@ class NativeStep:
         self._kept: list[Tensor] = []  # what the library holds addresses of
         self._turns = (torch.empty(0), torch.empty(0))  # cos and sin of the places that were asked for so far
         config = model.config
+        self._tables = {int(layer): table for layer, table in model.value_embeddings.items()}
         self._blocks = (native.Block * config.num_layers)(*map(self._block, range(config.num_layers)))
         norm = self._vectors(model.norm)
         self._net = native.Net(
@@ -84,16 +85,13 @@ class NativeStep:
         model, config = self.model, self.model.config
         ids, positions = torch.tensor([flat]), torch.tensor([places])
         x = model.entered(ids, positions, *self._before(runs, flat)).float()[0]
-        x = F.pad(x, (0, -x.shape[1] % GROUP)).contiguous()
+        x = x.contiguous() if x.shape[1] % GROUP == 0 else F.pad(x, (0, -x.shape[1] % GROUP))
         angles = self._angles(max(places) + 1)
-        turns = [part[positions[0]] for part in angles] if angles is not None else None
-        values = [
-            model.value_embeddings[str(layer)](ids[0]).float().contiguous()
-            if str(layer) in model.value_embeddings
-            else None
-            for layer in range(config.num_layers)
-        ]
-        of_layers = array("Q", [0 if value is None else value.data_ptr() for value in values])
+        turns = [part.index_select(0, positions[0]) for part in angles] if angles is not None else None
+        values = {layer: table(ids[0]).float().contiguous() for layer, table in self._tables.items()}
+        of_layers = array("Q", bytes(8 * config.num_layers))
+        for layer, value in values.items():
+            of_layers[layer] = value.data_ptr()
         logits = torch.empty(len(after), -(-config.vocab_size // GROUP) * GROUP)
         memory = self.cache.memory_of_all
         asked = native.Pass(

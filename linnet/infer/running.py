@@ -121,8 +121,10 @@ def _ids(speaking: Sequence[Running], logits: Tensor) -> Tensor:
         sampling = members[0].request.sampling
         draws = [one.draws.next() for one in members if one.draws is not None]
         seen = _seen(members, logits) if sampling.repetition_penalty != 1 else None
-        rows = logits if len(groups) == 1 else logits[places]
-        ids[places] = pick(rows, sampling, torch.cat(draws) if draws else None, seen)
+        uniforms = torch.cat(draws) if draws else None
+        if len(groups) == 1:
+            return pick(logits, sampling, uniforms, seen)
+        ids[places] = pick(logits[places], sampling, uniforms, seen)
     return ids
 
 
