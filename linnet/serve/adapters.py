@@ -30,7 +30,9 @@ class Adapters:
         """Read what is said of each; raises BadInput for a name that is taken or none, and what is no adapter."""
         self._folders: dict[str, Path] = {}
         for word in words:
-            name, _, folder = word.rpartition("=")
+            name, there, folder = word.partition("=")
+            if not there or Path(word).is_dir():  # a folder's name may have one too
+                name, folder = "", word
             path = Path(folder)
             name = name or path.absolute().name
             if not name.isprintable() or ":" in name or len(name) > LONGEST_NAME:

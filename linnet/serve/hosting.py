@@ -78,6 +78,9 @@ def open_hosts(cfg: ServeConfig) -> list[Host]:
             talks = base.chats or chats(folder)
             hosts.append(replace(base, name=f"{name}:{adapter}", model=adapted, chats=talks, adapter=adapter))
     wanted.check_all_used(cfg.runs)
+    called = [host.name for host in hosts]
+    if twice := {name for name in called if called.count(name) > 1}:
+        raise BadInput(f"two models would be called {min(twice)}; choose another name for the adapter: NAME=FOLDER")
     return hosts
 
 

@@ -132,6 +132,11 @@ def test_what_does_not_fit_is_said(runs, tmp_path):
     ):
         with pytest.raises(BadInput, match=expected):
             hosts_of(runs, *words, runs=(run,))
+    lr = tuned(tmp_path / "lr=1", runs / "base", CHOICES["style"])
+    assert [host.name for host in hosts_of(runs, str(lr))] == ["base", "base:lr=1"]
+    save_model(tmp_path / "base:lr=1", network(vocab_size=tokenizer.vocab_size), tokenizer)
+    with pytest.raises(BadInput, match="two models would be called base:lr=1"):
+        open_hosts(ServeConfig(runs=(runs / "base", tmp_path / "base:lr=1"), adapters=(str(lr),), device="cpu"))
     with pytest.raises(BadInput, match="has a packed base"):
         open_hosts(ServeConfig(runs=(tmp_path / "packed",), adapters=(str(tmp_path / "again"),), device="cpu"))
 
