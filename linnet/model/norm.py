@@ -17,10 +17,7 @@ class _RMSNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, epsilon: float) -> Tensor:
-        exact = torch.promote_types(x.dtype, torch.float32)
-        square = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=exact).square()
-        inverse = (square / x.shape[-1] + epsilon).rsqrt()
-        y = x * inverse.to(x.dtype)
+        y, inverse = _normalised(x, epsilon)
         ctx.save_for_backward(y, inverse)
         return y
 
@@ -32,11 +29,19 @@ class _RMSNorm(torch.autograd.Function):
         return torch.addcmul(grad, y, along.to(grad.dtype)) * inverse.to(grad.dtype), None
 
 
+def _normalised(x: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
+    exact = torch.promote_types(x.dtype, torch.float32)
+    square = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=exact).square()
+    inverse = (square / x.shape[-1] + epsilon).rsqrt()
+    return x * inverse.to(x.dtype), inverse
+
+
 def rms_norm(x: Tensor, gain: Tensor | None, epsilon: float) -> Tensor:
     """Return x / sqrt(mean(x^2) + epsilon) over the last dimension, times an optional gain; same shape and type."""
-    # A compiler fuses the plain formula better than it fuses ours.
-    plain = torch.compiler.is_compiling()
-    y = F.rms_norm(x, (x.shape[-1],), None, epsilon) if plain else _RMSNorm.apply(x, epsilon)
+    if torch.compiler.is_compiling():  # it fuses the plain formula better than it fuses ours
+        y = F.rms_norm(x, (x.shape[-1],), None, epsilon)
+    else:  # the gradient's machinery costs as much as a token's norm
+        y = _RMSNorm.apply(x, epsilon) if torch.is_grad_enabled() else _normalised(x, epsilon)[0]
     return y if gain is None else y * gain.to(y.dtype)
 
 
