@@ -89,9 +89,14 @@ def library() -> ctypes.CDLL:
     try:
         if not built.is_file():
             build(compiler, built)
-        found = ctypes.CDLL(str(built))
+        return opened(built)
     except OSError as problem:
         raise BadInput(f"{built}: the compiled pass cannot be kept or loaded: {problem}") from None
+
+
+def opened(path: Path) -> ctypes.CDLL:
+    """Return a library that was built; raises OSError for a file that is none."""
+    found = ctypes.CDLL(str(path))
     found.linnet_pass.argtypes, found.linnet_pass.restype = [POINTER(Net), POINTER(Pass)], c_int
     found.linnet_close.argtypes, found.linnet_close.restype = [POINTER(Net)], None
     return found

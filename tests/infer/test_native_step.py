@@ -1,6 +1,7 @@
 """The compiled pass reads as the network itself does: every family, any rows, pieces and places."""
 
 import random
+import shutil
 
 import pytest
 import torch
@@ -135,6 +136,16 @@ def test_quantized_copies_read_as_their_products_in_whole_numbers_do(kind):
     # Equal to the last bits, but where a number between two levels is rounded the other way.
     assert found[len(found) // 2] < 1e-6
     assert found[-1] < 0.05
+
+
+@pytest.mark.slow
+@torch.inference_mode()
+def test_processors_without_products_of_whole_numbers(tmp_path, monkeypatch):
+    compiler = next(filter(None, map(shutil.which, native.COMPILERS)))
+    native.build(compiler, tmp_path / "plain.so", "-DPLAIN")
+    monkeypatch.setattr(native, "library", lambda: native.opened(tmp_path / "plain.so"))
+    test_quantized_copies_read_as_their_products_in_whole_numbers_do("gpt2_wide")
+    test_logits_are_those_of_the_network("ours_wide", 200)
 
 
 @torch.inference_mode()
