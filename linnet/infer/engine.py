@@ -20,8 +20,8 @@ from linnet.infer.speculative import MOST_GUESSES, Shares, plan
 from linnet.model.decoder import Decoder
 from linnet.text.tokenizer import Tokenizer
 
-# A pass of the model costs about what so many tokens more in another pass cost (`pass_cost`): much of it is overhead.
-PASS_COST, PASS_COST_ELSEWHERE = 32, 256
+# A pass costs what about so many tokens more cost (`pass_cost`): much of it is overhead, little of a compiled one.
+PASS_COST, PASS_COST_COMPILED, PASS_COST_ELSEWHERE = 32, 4, 256
 
 
 class Engine:
@@ -72,7 +72,8 @@ class Engine:
         self._made = self._read = self._reused = self._guessed = self._kept = 0
         device = model.embedding.weight.device
         self._shares = Shares()
-        self.pass_cost = PASS_COST if device.type == "cpu" else PASS_COST_ELSEWHERE
+        here = PASS_COST if self._compiled is None else PASS_COST_COMPILED
+        self.pass_cost = here if device.type == "cpu" else PASS_COST_ELSEWHERE
         self._logits_on = torch.device("cpu") if device.type == "mps" else device  # it has no float64, as draws need
 
     def submit(self, request: Request) -> int:

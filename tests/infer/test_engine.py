@@ -327,6 +327,17 @@ def test_who_guesses_is_read_beside_who_does_not():
     assert engine.stats().guesses_kept - before > 40
 
 
+def test_guesses_stay_within_learned_positions():
+    engine, way = Engine(exact("gpt2"), None), SamplingConfig(temperature=0, max_tokens=9)
+    engine.pass_cost = 9999
+    long, short = Request((*range(22), *[1] * 8), way.but(max_tokens=3), ()), Request(tuple(range(23)), way, ())
+    said = say(engine, long, replace(short, speculative="lookup"))  # whatever it says has a place in its prompt
+    assert [[event.id for event in events] for events in said] == [
+        [event.id for event in alone("gpt2", request)] for request in (long, short)
+    ]
+    assert engine.stats().tokens_guessed > 0
+
+
 def test_guesses_end_where_the_text_ends():
     model, tokenizer, letters = circle()
     prompt = (*letters, *letters[:2])
