@@ -152,6 +152,7 @@ def bytes_read(program: str, model: Decoder, places: float) -> float | None:
 BYTES = {
     "int8-dynamic bf16": (1, 2),
     "int8-dynamic": (1, 4),
+    "compiled int8": (1, 4),
     "bf16": (2, 2),
     "Q8_0": (34 / 32, 2),
     "Q4_0": (18 / 32, 2),

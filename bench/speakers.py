@@ -145,6 +145,8 @@ PROGRAMS: dict[str, Callable[[Job], Write]] = {
     "compiled bf16": partial(engine, compiled=True, dtype=torch.bfloat16),
     "compiled int8-dynamic bf16": partial(engine, method="int8-dynamic", compiled=True, dtype=torch.bfloat16),
     "compiled int8-dynamic": partial(engine, method="int8-dynamic", compiled=True),
+    "compiled int8": partial(engine, method="int8", compiled=True),
+    "compiled int4": partial(engine, method="int4", compiled=True),
     "transformers": transformers,
     **{f"llama.cpp {kind}": partial(llama, kind=kind) for kind in llamacpp.KINDS},
 }

@@ -18,15 +18,18 @@ typedef int32_t vi __attribute__((vector_size(64), aligned(4), may_alias));
 #define PAD(n) (((n) + 15) / 16 * 16)
 #define MIDDLE 128 /* of unsigned 8 bits: where zero is */
 
-enum { FLOAT32, BFLOAT16, INT8 };
+enum { FLOAT32, BFLOAT16, INT8, WIDENED8, WIDENED4 };
 enum { RELU2, SWIGLU, SWIGLU_CLAMPED, GELU, GELU_EXACT, RELU, GEGLU };
 
-/* A matrix [out, in], packed as [out / 16][in / s][16][s] with s = 1, 2, 4 numbers of a row side by side by kind. */
+/* A matrix [out, in], packed as [out / 16][in / s][16][s] with s = 1, 2, 4 numbers of a row side by side by kind.
+
+   INT8 multiplies whole numbers on both sides; WIDENED8 and WIDENED4 (two codes a byte, the first in the low half)
+   multiply what enters as it is. */
 typedef struct {
-    int64_t kind, in, out;
+    int64_t kind, in, out, group;
     const void *weight;
-    const float *scale;   /* INT8: of each output */
-    const int32_t *shift; /* INT8: MIDDLE x the sum of its codes */
+    const float *scale; /* INT8, WIDENED8: of each output; WIDENED4: of each group of a row, [out / 16][groups][16] */
+    const void *shift;  /* INT8: int32, MIDDLE x the sum of its codes; WIDENED4: fp32, what a code of 0 stands for */
     const float *bias;    /* or NULL */
 } Linear;
 
@@ -146,88 +149,7 @@ static const float *fetch(const Pass *p, int64_t at, int64_t n, float *own) {
     return own;
 }
 
-/* --- products -------------------------------------------------------------------------------------------------- */
-
-#define ROWS 6   /* of a tile: 6 x 4 sums fill the registers beside 4 vectors of weights */
-#define GROUPS 4
-INLINE int64_t per_step(int64_t kind) { return kind == INT8 ? 4 : kind == BFLOAT16 ? 2 : 1; }
-
-INLINE void tile(const int kind, const int R, const int G, const Linear *l, const char *a, int64_t wide,
-                 const float *reach, int64_t group, float *y, int64_t y_wide, int add) {
-    vf sum[ROWS][GROUPS];
-    vi whole[ROWS][GROUPS];
-    for (int r = 0; r < R; r++)
-        for (int g = 0; g < G; g++) sum[r][g] = (vf){}, whole[r][g] = (vi){};
-    int64_t steps = (l->in + per_step(kind) - 1) / per_step(kind);
-    const char *w = (const char *)l->weight + group * steps * 64;
-    for (int64_t k = 0; k < steps; k++) {
-        vi four[GROUPS];
-        for (int g = 0; g < G; g++) four[g] = *(const vi *)(w + g * steps * 64 + k * 64);
-        for (int r = 0; r < R; r++) {
-            const char *at = a + r * wide;
-            if (kind == INT8) {
-                int32_t bytes;
-                memcpy(&bytes, at + 4 * k, 4);
-                for (int g = 0; g < G; g++) {
-#ifdef WHOLE_DOT
-                    whole[r][g] = (vi)_mm512_dpbusd_epi32((__m512i)whole[r][g], _mm512_set1_epi32(bytes), (__m512i)four[g]);
-#else
-                    for (int j = 0; j < 4; j++)
-                        whole[r][g] += (four[g] << (24 - 8 * j) >> 24) * (int32_t)(bytes >> 8 * j & 255);
-#endif
-                }
-            } else if (kind == BFLOAT16) {
-                const float *pair = (const float *)at + 2 * k;
-                for (int g = 0; g < G; g++) {
-                    vi high = four[g] & (int32_t)0xffff0000, low = four[g] << 16;
-                    sum[r][g] += (vf)low * pair[0];
-                    sum[r][g] += (vf)high * pair[1];
-                }
-            } else
-                for (int g = 0; g < G; g++) sum[r][g] += (vf)four[g] * ((const float *)at)[k];
-        }
-    }
-    for (int r = 0; r < R; r++)
-        for (int g = 0; g < G; g++) {
-            int64_t at = (group + g) * 16;
-            vf out = sum[r][g];
-            if (kind == INT8)
-                out = __builtin_convertvector(whole[r][g] - *(const vi *)(l->shift + at), vf) * load(l->scale + at) * reach[r];
-            if (l->bias) out += load(l->bias + at);
-            vf *to = (vf *)(y + r * y_wide + at);
-            if (add) out += *to;
-            *to = out;
-        }
-}
-
-#define CASE(R, G) case R * 8 + G: tile(kind, R, G, l, a, wide, reach, group, y, y_wide, add); break;
-#define EACH(R) CASE(R, 1) CASE(R, 2) CASE(R, 3) CASE(R, 4)
-#define TILES(name, KIND)                                                                                              \
-    static void name(int R, int G, const Linear *l, const char *a, int64_t wide, const float *reach, int64_t group,     \
-                     float *y, int64_t y_wide, int add) {                                                              \
-        const int kind = KIND;                                                                                         \
-        switch (R * 8 + G) { EACH(1) EACH(2) EACH(3) EACH(4) EACH(5) EACH(6) }                                         \
-    }
-TILES(tile_float, FLOAT32)
-TILES(tile_half, BFLOAT16)
-TILES(tile_whole, INT8)
-
-/* y [n, ...] = or += x W^T + b. Threads take pieces of the outputs as they come: none waits for one that is held up. */
-static void product(const Linear *l, const Work *w, int64_t *taken, const float *x, int64_t n, float *y, int64_t y_wide,
-                    int add, int threads) {
-    int64_t groups = PAD(l->out) / 16, share = n < ROWS ? groups / (8 * threads) / GROUPS * GROUPS : 0;
-    int64_t piece = share > GROUPS ? share : GROUPS, g;
-    int whole = l->kind == INT8;
-    int64_t wide = whole ? w->whole_wide : w->wide * 4;
-    const char *a = whole ? (const char *)w->whole : (const char *)x;
-    void (*tiles)(int, int, const Linear *, const char *, int64_t, const float *, int64_t, float *, int64_t, int) =
-        whole ? tile_whole : l->kind == BFLOAT16 ? tile_half : tile_float;
-    while ((g = __atomic_fetch_add(taken, piece, __ATOMIC_RELAXED)) < groups)
-        for (int64_t to = g + piece < groups ? g + piece : groups; g < to; g += GROUPS)
-            for (int64_t r = 0; r < n; r += ROWS)
-                tiles(n - r < ROWS ? n - r : ROWS, to - g < GROUPS ? to - g : GROUPS, l, a + r * wide, wide, w->reach + r, g,
-                      y + r * y_wide, y_wide, add);
-}
+#include "native_products.h"
 
 /* A row of x in unsigned 8 bits around MIDDLE; its largest number becomes 127. */
 static void round_row(const Work *w, const float *x, int64_t n, int64_t row) {

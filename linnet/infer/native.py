@@ -15,7 +15,7 @@ from linnet.adapt.kernels import cache_file
 from linnet.core.errors import BadInput
 from linnet.core.machine import describe
 
-SOURCE = Path(__file__).with_name("native.c")
+SOURCE, PRODUCTS = Path(__file__).with_name("native.c"), Path(__file__).with_name("native_products.h")
 COMPILERS = ("cc", "gcc", "clang")
 # Sums may be regrouped, which vectors need; infinities and NaNs stay what they are.
 FLAGS = (
@@ -23,7 +23,7 @@ FLAGS = (
     *("-fno-math-errno", "-fno-trapping-math", "-fassociative-math", "-fno-signed-zeros"),
 )
 SECONDS = 120  # for the compiler; it takes about 4
-FLOAT32, BFLOAT16, INT8 = range(3)  # kinds of a matrix
+FLOAT32, BFLOAT16, INT8, WIDENED8, WIDENED4 = range(5)  # kinds of a matrix
 ACTIVATIONS = ("relu2", "swiglu", "swiglu_clamped", "gelu", "gelu_exact", "relu", "geglu")
 
 
@@ -31,7 +31,7 @@ class Linear(Structure):
     """A packed matrix; the fields of all structures here are those of native.c."""
 
     _fields_: ClassVar = [
-        *((name, c_int64) for name in ("kind", "inputs", "outputs")),
+        *((name, c_int64) for name in ("kind", "inputs", "outputs", "group")),
         *((name, c_void_p) for name in ("weight", "scale", "shift", "bias")),
     ]
 
@@ -120,5 +120,6 @@ def build(compiler: str, target: Path, *more: str) -> None:
 
 def _mark(compiler: str) -> str:
     """Return a name for what is built: another source, compiler, processor or flags make another library."""
-    told = (SOURCE.read_text(encoding="utf-8"), compiler, describe()["cpu"], *FLAGS)
+    texts = (path.read_text(encoding="utf-8") for path in (SOURCE, PRODUCTS))
+    told = (*texts, compiler, describe()["cpu"], *FLAGS)
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]

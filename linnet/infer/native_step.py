@@ -188,16 +188,30 @@ class NativeStep:
         made = native.Linear(inputs=layer.in_features, outputs=outputs)
         made.bias = self._numbers(bias, outputs)
         if isinstance(layer, PackedLinear):
-            assert isinstance(layer.matrix, WholeNumbers)
-            codes, scale = layer.matrix.plain_codes(), layer.matrix.grid().scale.flatten()
-            made.kind, made.weight = native.INT8, self._keep(_packed(codes, 4))
-            made.scale = self._numbers(scale / LARGEST, outputs)
-            made.shift = self._keep(F.pad(codes.sum(1, dtype=torch.int32) * MIDDLE, (0, -outputs % GROUP)))
+            self._whole_numbers(made, layer)
         elif layer.weight.dtype == torch.bfloat16:
             made.kind, made.weight = native.BFLOAT16, self._keep(_packed(layer.weight.detach().view(torch.int16), 2))
         else:
             made.kind, made.weight = native.FLOAT32, self._keep(_packed(layer.weight.detach().float(), 1))
         return made
+
+    def _whole_numbers(self, made: native.Linear, layer: PackedLinear) -> None:
+        matrix, outputs = layer.matrix, layer.out_features
+        assert isinstance(matrix, WholeNumbers)
+        codes, grid = matrix.plain_codes(), matrix.grid()
+        if matrix.bits == 4:
+            codes = _packed(codes, 2)
+            made.kind, made.group = native.WIDENED4, matrix.group
+            made.weight = self._keep(codes[..., 0] | codes[..., 1] << 4)
+            made.scale = self._keep(_packed(grid.scale, 1))
+            made.shift = self._keep(_packed(-grid.zero * grid.scale, 1))
+        elif layer.rounds_inputs:
+            made.kind, made.weight = native.INT8, self._keep(_packed(codes, 4))
+            made.scale = self._numbers(grid.scale.flatten() / LARGEST, outputs)
+            made.shift = self._keep(F.pad(codes.sum(1, dtype=torch.int32) * MIDDLE, (0, -outputs % GROUP)))
+        else:
+            made.kind, made.weight = native.WIDENED8, self._keep(_packed(codes, 1))
+            made.scale = self._numbers(grid.scale.flatten(), outputs)
 
 
 def _packed(matrix: Tensor, side: int) -> Tensor:
@@ -228,11 +242,22 @@ def why_not(model: Decoder, cache: SlotCache) -> str:
         if not name.startswith(("blocks", "head")) or name.endswith("value_gate"):
             continue
         if isinstance(layer, PackedLinear):
-            if layer.kernel is None or not layer.rounds_inputs:
-                return f"{name}: packed in another way than int8-dynamic"
+            if reason := _why_not_packed(layer):
+                return f"{name}: {reason}"
         elif name.rpartition(".")[2] in LINEARS and type(layer) is not nn.Linear:
             return f"{name}: is no plain layer (an adapter?)"
     return ""
 
 
 LINEARS = ("query", "key", "value", "output", "up", "gate", "down", "head")
+
+
+def _why_not_packed(layer: PackedLinear) -> str:
+    matrix = layer.matrix
+    if not isinstance(matrix, WholeNumbers):
+        return "packed in another way than in whole numbers"
+    if layer.rounds_inputs and layer.kernel is None:
+        return "rounds what enters, but its products were asked for in full numbers"
+    if matrix.bits == 4 and (layer.in_features % matrix.group or matrix.group % 2):
+        return f"has a short last group ({layer.in_features} inputs in groups of {matrix.group})"
+    return ""

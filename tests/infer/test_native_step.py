@@ -128,7 +128,7 @@ def test_quantized_copies_read_as_their_products_in_whole_numbers_do(kind):
     model = network(**KINDS[kind])
     quantize(model, QuantConfig(method="int8-dynamic"))
     plain, own = caches(model)
-    assert "packed in another way" in why_not(model, own)  # no kernel was chosen: nothing is rounded that enters
+    assert "in full numbers" in why_not(model, own)  # no kernel was chosen: nothing is rounded that enters
     use(list(packed_layers(model)), "rounded inputs")
     assert why_not(model, own) == ""
     pairs = read_both(model, NativeStep(model, own), plain, 1, 12)
@@ -136,6 +136,18 @@ def test_quantized_copies_read_as_their_products_in_whole_numbers_do(kind):
     # Equal to the last bits, but where a number between two levels is rounded the other way.
     assert found[len(found) // 2] < 1e-6
     assert found[-1] < 0.05
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("method", ["int8", "int4"])
+@pytest.mark.parametrize("kind", ["gpt2_wide", "llama_grouped", "qwen3"])
+def test_whole_numbers_that_are_widened_read_as_the_network_does(kind, method):
+    model = network(**{**KINDS[kind], "mlp_size": 128})
+    quantize(model, QuantConfig(method=method, rounding="nearest", group=32, zero_point=kind != "qwen3"))
+    plain, own = caches(model)
+    assert why_not(model, own) == ""
+    for expected, found in read_both(model, NativeStep(model, own), plain, 1, 12):
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.slow
@@ -175,6 +187,9 @@ def test_what_it_does_not_know():
     model = network()
     add_detours(model, AdaptConfig(), torch.Generator().manual_seed(0), "one")
     assert "is no plain layer" in why_not(model, caches(model)[1])
+    model = network(mlp_size=40)
+    quantize(model, QuantConfig(method="int4", rounding="nearest", group=32))
+    assert "short last group (16 inputs in groups of 32)" in why_not(model, caches(model)[1])
     model = network().double()
     assert "float64" in why_not(model, SlotCache(model.config, 9, torch.device("cpu"), torch.float64))
 
