@@ -86,10 +86,13 @@ class Crowd:
             answer = await self.ask(json.dumps(self.body(question)).encode())
             self.right[question] = heard(answer.body)
 
-    async def client(self, dice: random.Random) -> None:
-        """Ask again and again until the time is over, each time as one kind of client."""
+    async def client(self, dice: random.Random, draw: float) -> None:
+        """Ask again and again until the time is over, each time as one kind of client; `draw` in [0, 1) is the first.
+
+        A crowd whose first draws are spread evenly has every kind in it, however short the time.
+        """
         while time.monotonic() < self.until:
-            draw, question = dice.random(), dice.choice(QUESTIONS)
+            question = dice.choice(QUESTIONS)
             data = json.dumps(self.body(question)).encode()
             try:
                 if draw < self.killed:
@@ -102,6 +105,7 @@ class Crowd:
                     await self.read_whole(question, data)
             except (Cut, OSError, TimeoutError, ValueError, KeyError) as error:
                 self.faults.append(f"{type(error).__name__}: {str(error)[:200]}")
+            draw = dice.random()
 
     async def read_whole(self, question: str, data: bytes, slow: bool = False) -> None:
         """Read an answer to its end, and hold it against what the idle server said; come again after a 429."""

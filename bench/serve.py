@@ -60,8 +60,11 @@ class Server:
         self.process.wait()
 
 
-async def load(server: Server, clients: int, seconds: float, most: int) -> dict[str, Any]:
-    """Let a crowd ask for so long; return what came of it, the memory on the way, and what is left in the engine."""
+async def load(server: Server, clients: int, seconds: float, most: int, capacity: int) -> dict[str, Any]:
+    """Let a crowd ask for so long; return what came of it, the memory on the way, and what is left in the engine.
+
+    Afterwards as many as the server holds ask at once: a place that got lost would be a 429.
+    """
     crowd = Crowd(server.host, server.port, server.name, most)
     await crowd.learn()
     begun = time.monotonic()
@@ -69,10 +72,13 @@ async def load(server: Server, clients: int, seconds: float, most: int) -> dict[
     watching = asyncio.create_task(watch(server, crowd.until))
     async with asyncio.TaskGroup() as group:
         for number in range(clients):
-            group.create_task(crowd.client(random.Random(number)))
+            group.create_task(crowd.client(random.Random(number), number / clients))
     left = await idle(crowd)
     if left:
         crowd.faults.append(f"not idle after {QUIET_SECONDS:.0f} s without clients: {left}")
+    places = await asyncio.gather(*(_asked_once(crowd, QUESTIONS[n % len(QUESTIONS)]) for n in range(capacity)))
+    if lost := [end for end in places if end != "whole"]:
+        crowd.faults.append(f"{len(lost)} of {capacity} places are lost: {lost[0]}")
     memory = await watching
     drift = moved(memory)
     if drift is not None and abs(drift) > STEADY:
@@ -129,7 +135,7 @@ async def drain(server: Server, clients: int, most: int, limit: float) -> dict[s
     """Ask many at once, send SIGTERM while half of them are answered; return how they ended and how the server left."""
     crowd = Crowd(server.host, server.port, server.name, most)
     await crowd.learn()
-    asking = [asyncio.create_task(_drained(crowd, QUESTIONS[number % len(QUESTIONS)])) for number in range(clients)]
+    asking = [asyncio.create_task(_asked_once(crowd, QUESTIONS[number % len(QUESTIONS)])) for number in range(clients)]
     while (await levels(crowd))["linnet_requests_open"] < clients // 2 and not all(one.done() for one in asking):
         await asyncio.sleep(0)
     server.process.send_signal(signal.SIGTERM)
@@ -147,7 +153,7 @@ async def drain(server: Server, clients: int, most: int, limit: float) -> dict[s
     return {"clients": clients, **ended, "later": later, "exit": code, "seconds": seconds, "faults": faults}
 
 
-async def _drained(crowd: Crowd, question: str) -> str:
+async def _asked_once(crowd: Crowd, question: str) -> str:
     try:
         answer = await crowd.ask(json.dumps(crowd.body(question)).encode())
         if answer.status != 200:
@@ -205,7 +211,8 @@ def main(arguments: list[str]) -> None:
             found["cost"] = {"rows": rows}
             print(table(rows))
         if "load" in asked.parts:
-            found["load"] = asyncio.run(load(server, asked.clients, asked.seconds, asked.max_tokens))
+            room = asked.slots + asked.queue
+            found["load"] = asyncio.run(load(server, asked.clients, asked.seconds, asked.max_tokens, room))
             print(json.dumps({**found["load"], "memory_bytes": found["load"]["memory_bytes"][::10]}, indent=1))
         if "drain" in asked.parts:
             clients = asked.slots + asked.queue // 2
