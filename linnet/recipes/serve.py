@@ -11,9 +11,12 @@ def main(cfg: ServeConfig) -> None:
     for package in ("fastapi", "uvicorn"):
         if importlib.util.find_spec(package) is None:
             raise needs_extra(package, "serve", "linnet serve")
+    if cfg.gradio and importlib.util.find_spec("gradio") is None:
+        raise needs_extra("gradio", "gradio", "linnet serve --gradio")
 
     from linnet.core.device import set_threads
+    from linnet.serve.gradio_demo import serve_gradio
     from linnet.serve.running import serve
 
     set_threads(cfg.threads)
-    serve(cfg)
+    (serve_gradio if cfg.gradio else serve)(cfg)

@@ -31,6 +31,8 @@ class ServeConfig(Config):
     """Pages of other servers that may call this one from a browser, such as https://example.org."""
     page: bool = True
     """Show the web chat at /."""
+    gradio: bool = False
+    """Show a chat by Gradio instead, without an API: a demo, for those who know its pages."""
     slots: int = Field(default=32, ge=1, le=4096)
     """Replies written at once by each model; the others wait."""
     queue: int = Field(default=64, ge=0, le=1_000_000)

@@ -23,6 +23,15 @@ def test_bad_input_is_one_line(words, said, capsys):
     assert said in lines[0]
 
 
+def test_a_missing_gradio_names_its_own_extra(monkeypatch, capsys):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *more: None if name == "gradio" else find(name, *more)
+    )
+    assert main(["serve", "a", "--gradio"]) == 2
+    assert 'needs the package gradio: pip install "linnet[gradio]"' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("missing", ["fastapi", "uvicorn"])
 def test_a_missing_package_names_the_extra(missing, monkeypatch, capsys):
     find = importlib.util.find_spec
