@@ -21,7 +21,7 @@ from linnet.model.decoder import Decoder
 from linnet.text.tokenizer import Tokenizer
 
 # A pass costs what about so many tokens more cost (`pass_cost`): much of it is overhead, little of a compiled one.
-PASS_COST, PASS_COST_COMPILED, PASS_COST_ELSEWHERE = 32, 4, 256
+PASS_COST, PASS_COST_COMPILED, PASS_COST_ELSEWHERE = 32, 8, 256
 
 
 class Engine:

@@ -28,7 +28,8 @@ LOOK_FOR = (3, 2, 1)  # ids at the end of a text whose earlier place is looked u
 # The share of guesses that are kept where 1, 2 or 3 ids agree, before anything is known; how much an outcome counts
 # for its text and for all, and how fast what was learned is forgotten: of a text for all, of all for the first.
 FIRST_SHARES, NEWS, NEWS_FOR_ALL, TRUST, FAITH = {1: 0.2, 2: 0.4, 3: 0.6}, 0.1, 0.02, 0.01, 0.0002
-ROW_COST = 2.0  # tokens that reading one more text in a pass costs beside its token: its keys and values are looked at
+# Tokens that it costs to read one more text in a pass, whose keys and values are looked at, and to choose once more.
+ROW_COST, PLACE_COST = 2.0, 3.0
 MOST_GUESSES = 8
 
 
@@ -129,24 +130,24 @@ def plan(guesses: Sequence[tuple[int, float]], fixed: float, ragged: bool = Fals
 
     `guesses` holds for each text that is written how many it has, and the chance of each to be kept. The choice is the
     one that writes most tokens for the time: a pass over N texts that are L tokens longer takes about as long as
-    fixed + N (ROW_COST + L) tokens. In one pass all are padded to the longest; in two only those with guesses. A
-    `ragged` pass has no padding: each guess is worth what it adds.
+    fixed + N (ROW_COST + L) tokens, and choosing at L places L PLACE_COST. In one pass all are padded to the longest;
+    in two only those with guesses. A `ragged` pass has no padding: each guess is worth what it adds.
     """
     rows, bold = len(guesses), sum(number > 0 for number, _ in guesses)
     if not bold:
         return [0] * rows, True
     base = fixed + ROW_COST * rows
     if ragged:
-        written, cost, least = float(rows), base, 2.0
+        written, cost, least, each = float(rows), base, 2.0, 1 + PLACE_COST / bold
         for chance in sorted((chance**n for number, chance in guesses for n in range(1, number + 1)), reverse=True):
-            if chance * cost > written:
-                written, cost, least = written + chance, cost + 1, chance
+            if chance * cost > written * each:
+                written, cost, least = written + chance, cost + each, chance
         return [sum(chance**n >= least for n in range(1, number + 1)) for number, chance in guesses], True
     best, gain = (rows / base, 0, True), 0.0
     for length in range(1, max(number for number, _ in guesses) + 1):
         gain += sum(chance**length for number, chance in guesses if number >= length)
         one, two = base + rows * length, base + fixed + bold * (ROW_COST + length)
-        best = max(best, ((rows + gain) / min(one, two), length, one <= two))
+        best = max(best, ((rows + gain) / (min(one, two) + PLACE_COST * length), length, one <= two))
     return [min(number, best[1]) for number, _ in guesses], best[2]
 
 
