@@ -128,9 +128,9 @@ def llama(job: Job, kind: str) -> Write:
     return lambda prompts, tokens, _: asked(prompts, tokens)
 
 
-def prompts_of(job: Job, vocab_size: int, turn: int) -> Prompts:
-    """Return the prompts of a turn, the same for every program."""
-    dice = torch.Generator().manual_seed(turn)
+def prompts_of(job: Job, vocab_size: int, turn: int, call: int = 0) -> Prompts:
+    """Return the prompts of a turn, the same for every program; others in each call, so that none is in a cache."""
+    dice = torch.Generator().manual_seed(2 * turn + call)
     count, length, _ = job.measures[turn % len(job.measures)]
     return torch.randint(llamacpp.SPECIALS, vocab_size, (count, length), generator=dice).tolist()
 
@@ -165,6 +165,7 @@ def main(words: str) -> None:
         with turns.part("first"):
             written = write(prompts, 1, [])
         if new:
+            prompts = prompts_of(job, vocab_size, turn, call=1)
             with turns.part("whole"):
                 written = write(prompts, 1 + new, times := [])
             turns.note("pauses", times[1:])
