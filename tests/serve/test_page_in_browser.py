@@ -199,6 +199,7 @@ def test_the_attention_of_a_layer_and_head(show):
 
 def test_an_answer_from_documents_shows_its_sources_as_text(show, library):
     page, complaints = show(at=library)
+    page.set_viewport_size({"width": 1280, "height": 500})  # so that two answers do not fit
     page.click("#documents")
     assert page.get_attribute("#documents", "aria-pressed") == "true"
     ask(page, "What was quiet by the river?")
