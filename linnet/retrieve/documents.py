@@ -14,7 +14,7 @@ from linnet.core.errors import BadInput
 from linnet.data import sources, world
 from linnet.data.streams import plain_suffix
 from linnet.data.tables import is_table, table_rows, text_of
-from linnet.retrieve.encodings import text_of_file
+from linnet.retrieve.file_text import text_of_file
 from linnet.retrieve.html_text import html_text
 from linnet.retrieve.pdf_text import needs_reader, pdf_text
 

@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from linnet.core.errors import BadInput
-from linnet.retrieve.encodings import text_of_file
+from linnet.retrieve.file_text import text_of_file
 
 TEXT = "Naïve café – “señor” costs 5 €. Ångström, déjà vu."
 
