@@ -25,6 +25,7 @@ from linnet.core.errors import BadInput
 from linnet.core.machine import describe
 from linnet.export.hf_families import choose
 from linnet.export.hf_folder import write_network
+from linnet.infer import native
 from linnet.model.decoder import Decoder
 
 LLAMA = {**llamacpp.LLAMA_FIELDS, "tie_embeddings": True}
@@ -206,6 +207,12 @@ def programs_for(asked: list[str], run: str, shape: dict[str, Any], folder: Path
     if not llamacpp.is_there() and any(name.startswith("llama.cpp") for name in found):
         print(llamacpp.INSTALL)
         found = [name for name in found if not name.startswith("llama.cpp")]
+    if any(name.startswith("compiled") for name in found):
+        try:
+            native.library()
+        except BadInput as reason:
+            print(f"the compiled pass is left out: {reason}")
+            found = [name for name in found if not name.startswith("compiled")]
     return found
 
 
@@ -215,7 +222,7 @@ def main(arguments: list[str]) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--run", type=Path, help="a model of yours, as `linnet generate` takes it")
     what.add_argument("--shape", choices=list(SHAPES), default="15m", help="random weights of this shape")
-    usual = ["engine", "engine int8-dynamic", "transformers", "llama.cpp Q8_0"]
+    usual = ["compiled int8-dynamic", "compiled bf16", "engine", "transformers", "llama.cpp Q8_0", "llama.cpp BF16"]
     parser.add_argument(
         "--programs", nargs="+", choices=list(PROGRAMS), default=usual, metavar="NAME", help=str(list(PROGRAMS))
     )
@@ -238,7 +245,7 @@ def main(arguments: list[str]) -> None:
         programs = programs_for(asked.programs, run, shape, Path(folder))
         jobs = [Job(name, run, shape, folder, measures, asked.threads) for name in programs]
         found, limit = measure(jobs, asked.rounds)
-    reference = asked.reference or programs[0]
+    reference = asked.reference if asked.reference in programs else programs[0]
     rows = summary(jobs[0], found, reference)
     print(table(rows, reference))
     print(times(rows))

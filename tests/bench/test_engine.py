@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
-from bench.engine import SHAPES, bytes_read, summary, table, times
+from bench import llamacpp
+from bench.engine import SHAPES, bytes_read, programs_for, summary, table, times
 from bench.speakers import Job, network, prompts_of
+from linnet.infer import native
 
 JOB = Job("engine", "", {}, "", [(1, 100, 0), (4, 3, 10)], None)
 READ = [{"first": 2.0, "said": [[7]]}, {"first": 1.0, "said": [[8]]}]
@@ -59,5 +61,18 @@ def test_one_round_of_the_smallest_shape(tmp_path):
     subprocess.run([sys.executable, "-m", "bench", "engine", *options], check=True, stdout=subprocess.PIPE)
     rows = json.loads(out.read_text())["rows"]
     assert [row["what"] for row in rows] == ["read 255 x 1", "write 5 x 1", "write 5 x 3"]
-    assert all(row["tokens_per_second"]["transformers"] > 0 and row["ratio"]["engine"] == 1 for row in rows)
+    assert all(row["tokens_per_second"]["transformers"] > 0 and row["ratio"]["engine"] > 0 for row in rows)
     assert all(row["alike"]["transformers"] == 1 for row in rows)
+
+
+def test_who_cannot_take_part_is_left_out_and_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(llamacpp, "is_there", lambda: False)
+    monkeypatch.setenv("CC", "/no/such/compiler")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    native.library.cache_clear()
+    asked = ["engine", "compiled bf16", "llama.cpp Q8_0"]
+    assert programs_for(asked, "", SHAPES["nano"], tmp_path) == ["engine"]
+    native.library.cache_clear()
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "llama.cpp is left out: pip install gguf xllamacpp"
+    assert said[1].startswith("the compiled pass is left out: /no/such/compiler: cannot compile")
