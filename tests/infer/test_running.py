@@ -7,6 +7,7 @@ from linnet.infer.config import SamplingConfig
 from linnet.infer.requests import Request
 from linnet.infer.running import Running, choose
 from linnet.infer.slots import Slot
+from linnet.infer.speculative import Shares
 
 GREEDY = SamplingConfig(temperature=0)
 LOGITS = torch.randn(5, 11, generator=torch.Generator().manual_seed(4)) * 2
@@ -14,7 +15,7 @@ LOGITS = torch.randn(5, 11, generator=torch.Generator().manual_seed(4)) * 2
 
 def running(prompt: list[int], sampling: SamplingConfig, budget: int = 9, **more) -> Running:
     request = Request(tuple(prompt), sampling, **more)
-    return Running(1, request, prompt, Slot(0), budget, None, torch.device("cpu"))
+    return Running(1, request, prompt, Slot(0), budget, None, torch.device("cpu"), Shares())
 
 
 def test_each_chooses_as_it_would_alone():
