@@ -15,7 +15,8 @@ from linnet.adapt.kernels import cache_file
 from linnet.core.errors import BadInput
 from linnet.core.machine import describe
 
-SOURCE, PRODUCTS = Path(__file__).with_name("native.c"), Path(__file__).with_name("native_products.h")
+SOURCE = Path(__file__).with_name("native.c")
+PARTS = (SOURCE, *(SOURCE.with_name(f"native_{name}.h") for name in ("products", "attention")))
 COMPILERS = ("cc", "gcc", "clang")
 # Sums may be regrouped, which vectors need; infinities and NaNs stay what they are.
 FLAGS = (
@@ -120,6 +121,6 @@ def build(compiler: str, target: Path, *more: str) -> None:
 
 def _mark(compiler: str) -> str:
     """Return a name for what is built: another source, compiler, processor or flags make another library."""
-    texts = (path.read_text(encoding="utf-8") for path in (SOURCE, PRODUCTS))
+    texts = (path.read_text(encoding="utf-8") for path in PARTS)
     told = (*texts, compiler, describe()["cpu"], *FLAGS)
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
