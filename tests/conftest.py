@@ -1,12 +1,17 @@
 """What all tests share: one torch thread, and the folder of real data where there is one."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 DATA_VARIABLE = "LINNET_SHARED_DATA"
+
+# Started in the background by a script, a process ignores Ctrl-C and its children inherit that; tests send real ones.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
