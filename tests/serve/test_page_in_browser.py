@@ -37,7 +37,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def address():
-    service = service_over(polite(), talker(context=2048), base(), hostile())
+    service = service_over(polite(), talker(context=2048, layers=16), base(), hostile())
     with live(service) as address:
         yield address
 
