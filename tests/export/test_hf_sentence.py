@@ -96,7 +96,8 @@ def test_vectors_are_those_of_transformers(family, tmp_path):
     embedder = Embedder.open(tmp_path / "ours", load_network)
     expected = reference(tmp_path / "theirs", model, ASKED, FAMILIES[family][3])
     np.testing.assert_allclose(embedder.vectors(ASKED), expected, rtol=0, atol=1e-5)
-    assert np.abs(expected[0] - expected[1]).max() > 0.01
+    # Texts are told apart by far more than the tolerance; how far hangs on the vocabulary, whose training has no order.
+    assert np.abs(expected[0] - expected[1]).max() > 1e-3
     assert embedder.count(["cats hunt"])[0] > 0
 
 
