@@ -44,24 +44,39 @@ def auroc(labels: Sequence[bool] | np.ndarray, scores: Sequence[float] | np.ndar
 def logistic_line(labels: Sequence[bool] | np.ndarray, numbers: Sequence[float] | np.ndarray) -> tuple[float, float]:
     """Return (weight, offset): the ln odds of a label being true are weight * number + offset (Platt 1999).
 
-    Fitted by Newton's method, with the numbers brought to deviation 1 and a prior on the weight there (normal, of
-    deviation 1), so that labels which a line parts wholly give a finite one. Raises ValueError without items.
+    Raises ValueError without items; see `logistic_plane`.
     """
     right, values = _labels_and_numbers(labels, numbers)
-    mean, spread = values.mean(), values.std() or 1.0
-    columns = np.stack([(values - mean) / spread, np.ones(len(values))])
+    weights, offset = logistic_plane(right, values[:, None])
+    return float(weights[0]), offset
+
+
+def logistic_plane(labels: Sequence[bool] | np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return (weights [F], offset): the ln odds of a label being true are numbers [N, F] @ weights + offset.
+
+    Fitted by Newton's method, with each column brought to deviation 1 and a prior on its weight there (normal, of
+    deviation 1), so that labels which a plane parts wholly give a finite one. A column that says the same of all items
+    weighs nothing. Raises ValueError without items, or where labels and rows are not of one number.
+    """
+    right, values = np.asarray(labels, dtype=bool), np.asarray(numbers, dtype=np.float64)
+    if values.ndim != 2 or right.shape != values.shape[:1] or not len(right):
+        raise ValueError(f"labels of shape {right.shape} for numbers of shape {values.shape}; give [N] and [N, F]")
+    means, spreads = values.mean(axis=0), values.std(axis=0)
+    spreads = np.where(spreads > 1e-12 * np.abs(means), spreads, 1.0)
+    columns = np.concatenate([((values - means) / spreads).T, np.ones((1, len(values)))])
+    held = np.array([1.0] * values.shape[1] + [0.0])  # a weight of one deviation costs as one answer does
     share = (right.sum() + 1) / (len(right) + 2)
-    line = np.array([0.0, np.log(share / (1 - share))])
+    plane = np.array([0.0] * values.shape[1] + [np.log(share / (1 - share))])
     for _ in range(50):
-        shares = 1 / (1 + np.exp(-np.clip(line @ columns, -50, 50)))
-        slope = columns @ (shares - right) + line * (1.0, 0.0)  # a weight of one deviation costs as one answer does
-        curve = (columns * (shares * (1 - shares) + 1e-9)) @ columns.T + np.diag((1.0, 0.0))
+        shares = 1 / (1 + np.exp(-np.clip(plane @ columns, -50, 50)))
+        slope = columns @ (shares - right) + plane * held
+        curve = (columns * (shares * (1 - shares) + 1e-9)) @ columns.T + np.diag(held)
         move = np.linalg.solve(curve, slope)
-        line = line - move / max(1.0, float(np.abs(move).max()))  # far from the end a whole step may overshoot
+        plane = plane - move / max(1.0, float(np.abs(move).max()))  # far from the end a whole step may overshoot
         if float(np.abs(move).max()) < 1e-10:
             break
-    weight = float(line[0] / spread)
-    return weight, float(line[1] - weight * mean)
+    weights = plane[:-1] / spreads
+    return weights, float(plane[-1] - weights @ means)
 
 
 def brier(labels: Sequence[bool] | np.ndarray, probabilities: Sequence[float] | np.ndarray) -> float:

@@ -15,6 +15,7 @@ from linnet.metrics import (
     expected_calibration_error,
     f1,
     logistic_line,
+    logistic_plane,
     macro_f1,
     pass_at_n,
     reliability,
@@ -75,6 +76,17 @@ def test_a_logistic_line_is_that_of_the_odds():
     assert -middle / apart == pytest.approx(1.5)
     assert logistic_line([False, True], [4, 4]) == pytest.approx((0, 0), abs=1e-6)
     assert logistic_line([True] * 3 + [False], [2] * 4) == pytest.approx((0, math.log(3)), abs=1e-6)
+
+
+def test_a_logistic_plane_weighs_each_column():
+    draw = np.random.default_rng(0)
+    numbers = np.stack([3 * draw.normal(size=20_000), draw.normal(size=20_000), np.full(20_000, 0.3)], axis=1)
+    labels = draw.random(20_000) < 1 / (1 + np.exp(-(numbers @ (0.8, -0.5, 0) + 0.5)))
+    weights, offset = logistic_plane(labels, numbers)
+    assert [*weights, offset] == pytest.approx([0.8, -0.5, 0, 0.5], abs=0.08)
+    assert weights[2] == 0  # the same of all items: nothing to weigh
+    with pytest.raises(ValueError, match=r"\[N\] and \[N, F\]"):
+        logistic_plane(labels[1:], numbers)
 
 
 def test_calibration_by_hand():
