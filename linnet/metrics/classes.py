@@ -62,8 +62,9 @@ def logistic_plane(labels: Sequence[bool] | np.ndarray, numbers: np.ndarray) -> 
     if values.ndim != 2 or right.shape != values.shape[:1] or not len(right):
         raise ValueError(f"labels of shape {right.shape} for numbers of shape {values.shape}; give [N] and [N, F]")
     means, spreads = values.mean(axis=0), values.std(axis=0)
-    spreads = np.where(spreads > 1e-12 * np.abs(means), spreads, 1.0)
-    columns = np.concatenate([((values - means) / spreads).T, np.ones((1, len(values)))])
+    same = spreads <= 1e-12 * np.abs(means)
+    spreads = np.where(same, 1.0, spreads)
+    columns = np.concatenate([np.where(same, 0.0, (values - means) / spreads).T, np.ones((1, len(values)))])
     held = np.array([1.0] * values.shape[1] + [0.0])  # a weight of one deviation costs as one answer does
     share = (right.sum() + 1) / (len(right) + 2)
     plane = np.array([0.0] * values.shape[1] + [np.log(share / (1 - share))])
