@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from linnet.core.errors import BadInput
-from linnet.model.config import ModelConfig
+from linnet.model.config import CLASSIC, ModelConfig
 from linnet.model.decoder import Decoder
 
 INSTALL = "llama.cpp is left out: pip install gguf xllamacpp"
@@ -92,17 +92,9 @@ def _family(config: ModelConfig) -> str:
 
 
 # What makes an architecture, in the fields of a ModelConfig; sizes aside.
-_NONE_OF_OURS: dict[str, Any] = {
-    "norm_gain": True,
-    "qk_norm": False,
-    "embedding_norm": False,
-    "residual_mix": False,
-    "value_embedding_every": 0,
-    "logit_soft_cap": None,
-}
-LLAMA_FIELDS: dict[str, Any] = {**_NONE_OF_OURS, "activation": "swiglu"}
+LLAMA_FIELDS: dict[str, Any] = {**CLASSIC, "activation": "swiglu"}
 GPT2_FIELDS: dict[str, Any] = {
-    **_NONE_OF_OURS,
+    **CLASSIC,
     "activation": "gelu",
     "norm": "layer",
     "positions": "learned",

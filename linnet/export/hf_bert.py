@@ -17,7 +17,7 @@ from linnet.model.encoder import Encoder
 ACTIVATIONS = {"gelu": "gelu_exact", "gelu_new": "gelu", "gelu_pytorch_tanh": "gelu", "relu": "relu"}
 WORDS, ROWS, TOKENS = "BertForMaskedLM", "BertForSequenceClassification", "BertForTokenClassification"
 _BOTH = ("weight", "bias")
-_LAYER = {
+BERT_LAYER = {
     "attention.self.query": "attention.query",
     "attention.self.key": "attention.key",
     "attention.self.value": "attention.value",
@@ -145,7 +145,7 @@ def bert_names(config: ModelConfig) -> dict[str, str]:
         "bert.embeddings.word_embeddings.weight": "embedding.weight",
         "bert.embeddings.position_embeddings.weight": "position_embedding.weight",
         "bert.embeddings.token_type_embeddings.weight": "segment_embedding.weight",
-        **stack_names(config.num_layers, "bert.encoder.layer.{}", "blocks.{}", _LAYER, _BOTH),
+        **stack_names(config.num_layers, "bert.encoder.layer.{}", "blocks.{}", BERT_LAYER, _BOTH),
     }
     parts = {"bert.embeddings.LayerNorm": "norm"}
     if config.output_size is None:

@@ -6,7 +6,7 @@ from typing import Any
 from linnet.core.errors import BadInput
 from linnet.export.fields import Fields
 from linnet.export.hf_rope import read_rope
-from linnet.model.config import ModelConfig
+from linnet.model.config import CLASSIC, ModelConfig
 
 
 def model_config(fields: Fields) -> ModelConfig:
@@ -19,18 +19,9 @@ def model_config(fields: Fields) -> ModelConfig:
         raise BadInput(f"{fields.where}: model_type = {kind!r} is not known here, only {', '.join(READERS)}")
     if fields.get("quantization_config") is not None:
         raise BadInput(f"{fields.where}: quantization_config: quantized weights are not read; give the full ones")
-    return ModelConfig.build({**_CLASSIC, **READERS[kind](fields)}, where=fields.where)
+    return ModelConfig.build({**CLASSIC, **READERS[kind](fields)}, where=fields.where)
 
 
-# What our own network has and none of these families does.
-_CLASSIC = {
-    "norm_gain": True,
-    "qk_norm": False,
-    "embedding_norm": False,
-    "residual_mix": False,
-    "value_embedding_every": 0,
-    "logit_soft_cap": None,
-}
 ACTIVATIONS = {"gelu_new": "gelu", "gelu_pytorch_tanh": "gelu", "gelu": "gelu_exact", "relu2": "relu2"}
 
 

@@ -13,7 +13,7 @@ from linnet.core.errors import BadInput
 from linnet.core.files import json_text, read_json, write_atomic
 from linnet.export.fields import Fields
 from linnet.export.hf import import_hf
-from linnet.export.hf_bert import TOKENS, bert_config
+from linnet.export.hf_bert import BERT_LAYER, TOKENS, bert_config
 from linnet.export.hf_files import CONFIG_MAX_BYTES, Stored, open_tensors
 from linnet.export.hf_one_to_one import read_network, stack_names
 from linnet.model.config import ModelConfig
@@ -28,16 +28,6 @@ POOLING: dict[str, Pooling] = {"cls_token": "first", "mean_tokens": "mean", "las
 POOLED = {"cls": "cls_token", "mean": "mean_tokens"}  # in the files of sentence-transformers 5.3 and later
 DECODERS = ("qwen3", "qwen2", "llama")
 _SHIFT = 2  # RoBERTa counts positions from the padding's id plus one, which is 1 in all of its kind
-_BERT = {
-    "attention.self.query": "attention.query",
-    "attention.self.key": "attention.key",
-    "attention.self.value": "attention.value",
-    "attention.output.dense": "attention.output",
-    "attention.output.LayerNorm": "attention_norm",
-    "intermediate.dense": "mlp.up",
-    "output.dense": "mlp.down",
-    "output.LayerNorm": "mlp_norm",
-}
 _DISTILBERT = {
     "attention.q_lin": "attention.query",
     "attention.k_lin": "attention.key",
@@ -133,7 +123,7 @@ def _network(fields: Fields, folder: Path) -> Encoder | Decoder:
     else:
         shift = 0 if kind == "bert" else _SHIFT
         config = _bert(fields, shift)
-        names = _names(config, "encoder.layer.{}", _BERT) | {
+        names = _names(config, "encoder.layer.{}", BERT_LAYER) | {
             "embeddings.token_type_embeddings.weight": "segment_embedding.weight"
         }
         table = stored.get("embeddings.position_embeddings.weight")

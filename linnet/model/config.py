@@ -1,6 +1,6 @@
 """Every choice that makes a network: one flat frozen config; GPT-2, Llama, Mixtral, T5, BERT, ours are its values."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -209,3 +209,14 @@ class ModelConfig(Config):
         """Say whether a layer adds token-indexed values."""
         every = self.value_embedding_every
         return every > 0 and (self.num_layers - 1 - layer) % every == 0
+
+
+CLASSIC: dict[str, Any] = {
+    "norm_gain": True,
+    "qk_norm": False,
+    "embedding_norm": False,
+    "residual_mix": False,
+    "value_embedding_every": 0,
+    "logit_soft_cap": None,
+}
+"""Choices that leave out what our own network has and the classic families (GPT-2, Llama, BERT, T5) have not."""

@@ -4,16 +4,15 @@ import torch
 from torch import Tensor
 
 from linnet.adapt.lora import Detoured
-from linnet.model.config import ModelConfig
+from linnet.model.config import CLASSIC, ModelConfig
 from linnet.model.decoder import Decoder
 
 SMALL = ModelConfig(
     vocab_size=37, context_length=48, num_layers=2, hidden_size=64, num_heads=4, num_kv_heads=2, mlp_size=96
 )
 GPT2 = SMALL.but(
-    num_kv_heads=4, positions="learned", norm="layer", norm_gain=True, activation="gelu", attention_bias=True,
-    mlp_bias=True, qk_norm=False, tie_embeddings=True, embedding_norm=False, residual_mix=False,
-    value_embedding_every=0, logit_soft_cap=None,
+    **CLASSIC, num_kv_heads=4, positions="learned", norm="layer", activation="gelu", attention_bias=True,
+    mlp_bias=True, tie_embeddings=True,
 )  # fmt: skip
 IDS = torch.randint(0, 37, (4, 13), generator=torch.Generator().manual_seed(3))
 

@@ -5,12 +5,10 @@ import pytest
 from bench.peft import twins
 from linnet.adapt.config import AdaptConfig
 from linnet.core.errors import BadInput
+from linnet.model.config import CLASSIC
 from tests.recipes.tuned_runs import save_base, write_talks
 
-LLAMA = {
-    "hidden_size": 32, "num_kv_heads": 1, "norm_gain": True, "activation": "swiglu", "qk_norm": False, "dropout": 0.0,
-    "embedding_norm": False, "residual_mix": False, "value_embedding_every": 0, "logit_soft_cap": None,
-}  # fmt: skip
+LLAMA = {**CLASSIC, "hidden_size": 32, "num_kv_heads": 1, "activation": "swiglu", "dropout": 0.0}
 GPT2 = {
     **LLAMA, "num_kv_heads": 2, "positions": "learned", "norm": "layer", "activation": "gelu", "attention_bias": True,
     "mlp_bias": True, "tie_embeddings": True,

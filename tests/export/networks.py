@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from linnet.artifacts import save_model
-from linnet.model.config import ModelConfig
+from linnet.model.config import CLASSIC, ModelConfig
 from linnet.model.decoder import Decoder
 from linnet.text.tokenizer import Tokenizer
 
@@ -16,12 +16,7 @@ _PLAIN = {
     "num_layers": 2,
     "hidden_size": 32,
     "num_heads": 4,
-    "norm_gain": True,
-    "qk_norm": False,
-    "embedding_norm": False,
-    "residual_mix": False,
-    "value_embedding_every": 0,
-    "logit_soft_cap": None,
+    **CLASSIC,
     "activation": "swiglu",
     "mlp_size": 48,
 }

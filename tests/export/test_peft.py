@@ -12,7 +12,7 @@ from linnet.adapt.surgery import adapt, counts, fold
 from linnet.core.errors import BadInput
 from linnet.export.hf import import_hf
 from linnet.export.peft import read_peft, write_peft
-from linnet.model.config import ModelConfig
+from linnet.model.config import CLASSIC, ModelConfig
 from linnet.model.decoder import Decoder
 from tests.export.families import VOCABULARY, make
 
@@ -133,9 +133,8 @@ def test_an_adapter_of_ours_gives_its_logits_in_peft(targets, family, peft, base
 
 def test_gpt2_small_with_rank_8_on_c_attn_trains_294912_parameters():
     config = ModelConfig(
-        vocab_size=50257, context_length=1024, num_layers=12, hidden_size=768, num_heads=12, positions="learned",
-        norm="layer", norm_gain=True, activation="gelu", attention_bias=True, mlp_bias=True, qk_norm=False,
-        tie_embeddings=True, embedding_norm=False, residual_mix=False, value_embedding_every=0, logit_soft_cap=None,
+        **CLASSIC, vocab_size=50257, context_length=1024, num_layers=12, hidden_size=768, num_heads=12,
+        positions="learned", norm="layer", activation="gelu", attention_bias=True, mlp_bias=True, tie_embeddings=True,
     )  # fmt: skip
     with torch.device("meta"):
         model = Decoder(config)

@@ -18,6 +18,7 @@ from linnet.infer.decode import stream
 from linnet.infer.engine import Engine
 from linnet.infer.native_step import NativeStep, why_not
 from linnet.infer.requests import Request
+from linnet.model.config import CLASSIC
 from linnet.model.decoder import Decoder
 from linnet.model.slot_cache import SlotCache
 from tests.infer.networks import network
@@ -28,12 +29,7 @@ except BadInput as problem:
     pytest.skip(str(problem), allow_module_level=True)
 
 LLAMA = {
-    "norm_gain": True,
-    "qk_norm": False,
-    "embedding_norm": False,
-    "residual_mix": False,
-    "value_embedding_every": 0,
-    "logit_soft_cap": None,
+    **CLASSIC,
     "activation": "swiglu",
     "tie_embeddings": True,
 }
@@ -160,6 +156,7 @@ def test_processors_without_products_of_whole_numbers(tmp_path, monkeypatch):
     test_logits_are_those_of_the_network("ours_wide", 200)
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 @pytest.mark.parametrize("kind", ["ours", "gpt2_wide", "llama_grouped", "window_and_sinks", "odd"])
 def test_weights_and_cache_in_bf16(kind):
@@ -197,6 +194,7 @@ def test_what_it_does_not_know():
     assert "float64" in why_not(model, SlotCache(model.config, 9, torch.device("cpu"), torch.float64))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ours", "gpt2", "llama_grouped", "window_and_sinks", "ngrams"])
 def test_an_engine_says_what_each_request_says_alone(kind):
     model, dice = network(**KINDS[kind]), random.Random(3)

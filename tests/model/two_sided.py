@@ -3,26 +3,18 @@
 import torch
 from torch import Tensor
 
-from linnet.model.config import ModelConfig
+from linnet.model.config import CLASSIC, ModelConfig
 from linnet.model.network import Network, build
 
 VOCABULARY = 43
 _SMALL = {"vocab_size": VOCABULARY, "context_length": 32, "num_layers": 2, "hidden_size": 16, "num_heads": 4}
-_CLASSIC = {
-    "norm_gain": True,
-    "qk_norm": False,
-    "embedding_norm": False,
-    "residual_mix": False,
-    "value_embedding_every": 0,
-    "logit_soft_cap": None,
-}
 TWO_SIDES: dict[str, dict] = {
     "sinusoidal": {**_SMALL, "positions": "sinusoidal"},
     "rotary, tied, grouped": {**_SMALL, "tie_embeddings": True, "num_kv_heads": 2, "encoder_layers": 3},
     "learned": {**_SMALL, "positions": "learned", "norm_gain": True},
     "t5": {
         **_SMALL,
-        **_CLASSIC,
+        **CLASSIC,
         "positions": "relative",
         "activation": "geglu",
         "attention_scale": 1.0,
@@ -37,7 +29,7 @@ ENCODERS: dict[str, dict] = {
     "relative": {**_SMALL, "positions": "relative"},
     "bert": {
         **_SMALL,
-        **_CLASSIC,
+        **CLASSIC,
         "positions": "learned",
         "norm": "layer",
         "post_norm": True,

@@ -3,21 +3,13 @@
 import torch
 from torch import Tensor
 
-from linnet.model.config import ModelConfig
+from linnet.model.config import CLASSIC, ModelConfig
 from linnet.model.decoder import Decoder
 
 VOCABULARY = 43
 
 _SMALL = {"vocab_size": VOCABULARY, "context_length": 64, "num_layers": 3, "hidden_size": 16, "num_heads": 4}
-_CLASSIC = {
-    **_SMALL,
-    "norm_gain": True,
-    "qk_norm": False,
-    "embedding_norm": False,
-    "residual_mix": False,
-    "value_embedding_every": 0,
-    "logit_soft_cap": None,
-}
+_CLASSIC = {**_SMALL, **CLASSIC}
 GPT2 = {
     **_CLASSIC,
     "positions": "learned",

@@ -12,6 +12,7 @@ from linnet.adapt.surgery import adapt, is_plain
 from linnet.artifacts import load_model, save_tuned, stable_pieces
 from linnet.cli import main as linnet
 from linnet.core.run import Run
+from linnet.model.config import CLASSIC
 from tests.adapt.networks import IDS, learn, logits
 from tests.recipes.tuned_runs import save_base
 from tests.small_runs import refused
@@ -69,11 +70,10 @@ def test_what_cannot_be_merged_is_one_line(base, tmp_path, capsys, monkeypatch):
     assert torch.is_grad_enabled()
 
 
+@pytest.mark.slow
 def test_a_packed_run_is_exported_as_one_plain_model(tmp_path, capsys):
     transformers = pytest.importorskip("transformers", reason="reads what is exported")
-    shape = {"norm_gain": True, "activation": "swiglu", "qk_norm": False, "embedding_norm": False, "dropout": 0.0}
-    shape |= {"residual_mix": False, "value_embedding_every": 0, "logit_soft_cap": None}
-    base = save_base(tmp_path / "base", hidden_size=64, **shape)
+    base = save_base(tmp_path / "base", hidden_size=64, **{**CLASSIC, "activation": "swiglu", "dropout": 0.0})
     folder = run(base, tmp_path / "run", "qlora")
     assert linnet(["export", "hf", str(folder), "--out", str(tmp_path / "theirs")]) == 0
     theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "theirs")
