@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from bench import quantize
 from bench.quantize import GPT2, METHODS, main
 from linnet.adapt import kernels
@@ -9,6 +11,7 @@ from linnet.model.decoder import Decoder
 from tests.recipes.tuned_runs import save_base
 
 
+@pytest.mark.slow
 def test_it_has_a_row_for_each_method(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(kernels, "SECONDS", 0.01)

@@ -22,6 +22,7 @@ print(resident() // 2**20)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
 def test_freed_memory_stays_with_the_process():
     def resident(program):

@@ -23,6 +23,7 @@ print(subprocess.run([sys.executable, "-c", small], capture_output=True, text=Tr
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system's count is the process's own")
 def test_the_peak_of_a_fresh_process_is_not_that_of_the_one_that_started_it():
     done = subprocess.run([sys.executable, "-c", LARGE_ASKS_SMALL], capture_output=True, text=True, check=True)
@@ -31,6 +32,7 @@ def test_the_peak_of_a_fresh_process_is_not_that_of_the_one_that_started_it():
     assert systems >= ours  # on kernels that pass the parent's peak on: above 400 MiB
 
 
+@pytest.mark.slow
 def test_what_it_prints_is_in_the_log_and_its_refusal_comes_back(tmp_path):
     log = tmp_path / "logs" / "world.log"
     run_fresh(["world", "--kind", "facts", "--count", "2"], log)

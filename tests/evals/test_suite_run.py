@@ -31,6 +31,7 @@ def make_run(folder: Path, seed: int, chat: bool = False, **config) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_two_runs_in_one_table(home):
     base = make_run(home / "base", 1, corpus="world/facts:40", held_out=0.1)
     tuned = make_run(home / "sft", 2, chat=True, parent=str(base), data="world/facts:30")

@@ -57,6 +57,7 @@ def test_numbers_of_a_judge_that_is_known():
     assert found.numbers()["auroc"] == 1.0
 
 
+@pytest.mark.slow
 def test_the_interval_is_over_problems_not_answers():
     judged, scores = made(60, 8, noise=1.5)
     found = measure(judged, scores)

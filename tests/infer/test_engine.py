@@ -150,6 +150,7 @@ def test_random_traffic_of_forty_in_little_memory():
     assert engine.slots.cuts > 3  # rows were made longer and shorter
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ours", "gpt2"])
 def test_random_traffic_of_adapters_says_what_each_says_merged_and_alone(kind):
     engine = traffic(kind, count=24, seed=9, slots=6, places=200, adapters=tuple(ADAPTERS))

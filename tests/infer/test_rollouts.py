@@ -97,6 +97,7 @@ def test_a_batch_is_handed_out_as_often_as_there_are_updates(tokenizer):
     assert batches[0].old is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drawn", [0, 1, 2, 3, 4])
 def test_resumed_between_two_updates_it_goes_on_with_the_same_replies(drawn, tokenizer):
     model, whole = made(tokenizer, updates=3)

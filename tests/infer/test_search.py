@@ -71,6 +71,7 @@ some_tries = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(some_tries)
 def test_every_rule_chooses_a_readable_try_if_there_is_one_and_of_its_answer_the_first(made):

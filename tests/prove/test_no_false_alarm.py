@@ -44,6 +44,7 @@ def every_one():
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "weights"), every_one())
 def test_ours(name, weights):
     verdicts = prove(ours(name, weights), ALL)

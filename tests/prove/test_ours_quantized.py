@@ -42,6 +42,7 @@ def verdicts(folder, names=COPIES):
     return {one.__name__: verdict(subject, one, 0).status for one in ALL if one.__name__ in names}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choices", [{}, {"method": "int4", "group": 32}, {"method": "int4", "rounding": "nearest"}])
 def test_a_copy_is_complete_small_and_close(choices, base, tmp_path):
     assert verdicts(run(base, tmp_path / "small", **choices)) == dict.fromkeys(COPIES, "held")

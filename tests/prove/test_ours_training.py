@@ -71,6 +71,7 @@ def test_a_schedule_that_is_stepped_twice_is_seen(monkeypatch):
     assert judge(schedule_counts_optimizer_steps, proved()).status == "broken"
 
 
+@pytest.mark.slow
 def test_a_state_that_loses_the_dice_or_the_data_is_seen(monkeypatch):
     real = state.TrainState.restore
 

@@ -25,6 +25,7 @@ def config(tmp_path, monkeypatch):
     return ByHandConfig(corpus=str(tmp_path / "text.txt"), out=tmp_path / "run", **SMALL)
 
 
+@pytest.mark.slow
 def test_the_tour_is_shown_and_the_run_folder_is_that_of_any_run(config, capsys):
     assert main(config) == config.out
     shown = capsys.readouterr().out

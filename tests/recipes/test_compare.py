@@ -106,6 +106,7 @@ def test_what_was_made_otherwise_is_refused(place, capsys, tmp_path):
     assert "has changed since" in refused(capsys, options(cfg), lines=None)
 
 
+@pytest.mark.slow
 def test_a_comparison_grows_by_a_seed_or_shrinks_by_a_method(place, capsys):
     assert linnet(options(choices(place, methods=("lora",)))) == 0
     assert "full" not in table(place)

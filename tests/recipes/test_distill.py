@@ -62,6 +62,7 @@ def test_on_a_text_it_is_no_chat_model(place, tmp_path):
     assert [line["step"] for line in read_metrics(tmp_path / "run") if "held_out_loss" in line] == [6, 12]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_short_goes_on_to_the_same_bits(place, tmp_path, monkeypatch):
     assert distill(place, tmp_path / "whole", "--student.dropout", "0.1") == 0
     with monkeypatch.context() as patch:

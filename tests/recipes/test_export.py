@@ -24,6 +24,7 @@ QUICK = ("llama gqa, tied",)
 EVERY = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 def test_there_and_back_is_the_same_to_the_bit(name, tmp_path, capsys):
     """Ours -> transformers -> ours; the certificates compare logits to 1e-5 and 64 greedy tokens on both ways."""

@@ -39,6 +39,7 @@ def test_a_run_and_one_that_goes_on_from_it(text, tmp_path):
     assert Run.result(tmp_path / "on")["held_out_loss"] < result["common_words"]["loss"]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_short_goes_on_to_the_same_bits(text, tmp_path, monkeypatch):
     resumes_to_the_bit("mlm", tmp_path, monkeypatch, *text)
 

@@ -133,6 +133,7 @@ def test_damage_to_the_newest_state_falls_back_and_still_gives_the_same_bits(cor
     assert [line["step"] for line in read_metrics(broken)] == list(range(1, 13))
 
 
+@pytest.mark.slow
 def test_resume_of_a_finished_run_does_nothing(corpus, tmp_path):
     assert pretrain(corpus, tmp_path / "run") == 0
     before = (tmp_path / "run" / "result.json").stat().st_mtime_ns

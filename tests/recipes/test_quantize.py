@@ -42,6 +42,7 @@ def command(base, tmp_path, method="int8-dynamic", *more):
     return [*words, "--corpus", str(tmp_path / "text.txt"), *speed, *(word for word in more if word != "--speed")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_the_folder_stands_alone_and_is_measured(method, base, tmp_path, capsys):
     more = ("--json", "--speed") if method == "int4" else ("--json",)
@@ -70,6 +71,7 @@ def test_the_folder_stands_alone_and_is_measured(method, base, tmp_path, capsys)
     assert report["kernels"] == kernels.chosen(model)
 
 
+@pytest.mark.slow
 def test_what_was_written_is_read_to_the_bit(base, tmp_path):
     assert linnet(command(base, tmp_path, "int4")) == 0
     first = file_hash(tmp_path / "small" / "model.safetensors")

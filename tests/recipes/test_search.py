@@ -36,6 +36,7 @@ def command(home: Path, out: Path, *more: str) -> list[str]:
     return [*words, "--tries", "1,4", *heat, "--threads", "1", *more]
 
 
+@pytest.mark.slow
 def test_curves_gains_rows_and_a_page(home, tmp_path):
     assert main(command(home, tmp_path / "s", "--verifier", str(home / "judge"))) == 0
     numbers = Run.result(tmp_path / "s")

@@ -35,6 +35,7 @@ def test_a_run_and_one_that_goes_on_from_it(tmp_path):
     load_encoder_decoder(tmp_path / "lora")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_short_goes_on_to_the_same_bits(tmp_path, monkeypatch):
     resumes_to_the_bit("seq2seq", tmp_path, monkeypatch, *DATA)
 

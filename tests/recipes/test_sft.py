@@ -124,6 +124,7 @@ def test_patience_keeps_the_best_weights_be_they_those_of_the_parent(rate, place
     assert Run.result(tmp_path / "run")["held_out_loss"] == pytest.approx(min(losses), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_counted(place, tmp_path):
     def talk(*contents):
         roles = ("user", "assistant", "assistant")

@@ -50,6 +50,7 @@ def command(home: Path, out: Path, *more: str) -> list[str]:
     return [*words, *more]
 
 
+@pytest.mark.slow
 def test_a_parents_own_answers_make_a_judge(home, tmp_path):
     assert main(command(home, tmp_path / "v", "--held-out", "0.4")) == 0
     numbers = Run.result(tmp_path / "v")
@@ -73,6 +74,7 @@ def test_a_parents_own_answers_make_a_judge(home, tmp_path):
         load_model(tmp_path / "v")
 
 
+@pytest.mark.slow
 def test_resumed_it_ends_with_the_same_bits_and_asks_nobody_again(home, tmp_path, monkeypatch):
     assert main(command(home, tmp_path / "whole")) == 0
     with monkeypatch.context() as patched:
@@ -89,6 +91,7 @@ def test_resumed_it_ends_with_the_same_bits_and_asks_nobody_again(home, tmp_path
     assert main(command(home, tmp_path / "cut", "--resume")) == 0  # nothing to do
 
 
+@pytest.mark.slow
 def test_published_candidates_without_the_problem(home, tmp_path):
     words = [
         "--candidates",
@@ -107,6 +110,7 @@ def test_published_candidates_without_the_problem(home, tmp_path):
     assert numbers["train_answers"] + numbers["held_out"]["answers"] == 60  # the long ones do not fit
 
 
+@pytest.mark.slow
 def test_proved(home, tmp_path, capsys):
     assert main(command(home, tmp_path / "v")) == 0
     assert main(["prove", str(tmp_path / "v"), "--json"]) == 0

@@ -28,6 +28,7 @@ def test_one_kind_is_exported_to_the_folder_and_all_to_folders_in_it(tmp_path):
     assert {folder.name for folder in (tmp_path / "all").iterdir()} == {*KINDS, "mixture"}
 
 
+@pytest.mark.slow
 def test_stories_are_checked(tmp_path):
     good = list(documents("test", 0, 3, kinds=("stories",)))
     path = tmp_path / "stories.jsonl"

@@ -51,6 +51,7 @@ def test_it_takes_every_option_of_the_recipe_with_the_same_default():
     assert {name: looked[name] for name in plain} == plain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("packing", [False, True])
 def test_the_rows_of_the_page_are_those_of_the_training(rows, tmp_path, capsys, monkeypatch, packing):
     more = ["--packing"] if packing else []

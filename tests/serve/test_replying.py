@@ -73,6 +73,7 @@ def test_a_reply_that_takes_too_long(stream):
         until(lambda: service.desks["talker"].in_flight == 0)
 
 
+@pytest.mark.slow
 def test_a_reader_that_does_not_read_holds_no_slot_and_is_let_go(monkeypatch):
     monkeypatch.setattr(replying, "GRACE", 0.2)
     service = service_over(talker(slots=1), slots=1, request_seconds=4)

@@ -92,6 +92,7 @@ def test_experts_add_their_balance():
     assert "balance" in weighed.numbers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("likelihood", [True, False])
 def test_it_learns_judged_answers_by_heart_and_held_out_numbers_are_those_of_one_batch(tmp_path, likelihood):
     judged = [Judged(f"{a}+{b}?", str(a + b + wrong), not wrong) for a in (2, 5) for b in (1, 3) for wrong in (0, 1)]

@@ -33,6 +33,7 @@ def test_a_split_never_changes():
     assert known == ["validation", "train", "validation", "train"]
 
 
+@pytest.mark.slow
 def test_no_held_out_combination_is_in_train(told):
     train = {story.combination for story in told["train"]}
     for split in ("validation", "test"):
