@@ -20,6 +20,10 @@ from typing import Any
 COMMON = "--device cpu --track none --save-every 20 --eval-every 20 --eval-tokens 8192 --prove false"
 TEXT = "--corpus world/stories:1500 --tokenizer bpe"
 PARENT = f"{TEXT} --vocab-size 1024 --model.context-length 256 --packing --steps 20 --model.hidden-size 256"
+TALKER = f"{TEXT} --vocab-size 1024 --model.context-length 256 --model.num-layers 2 --model.hidden-size 128 --steps 20"
+TAUGHT = (
+    "--data world/facts:4000+world/sums:2000 --batch-size 16 --steps 150 --samples 0"  # to talk, and be right at times
+)
 NEW = {
     "as it comes": "pretrain --batch-size 16",
     "narrow": "pretrain --model.hidden-size 128 --batch-size 32",
@@ -45,6 +49,8 @@ NEW = {
     "mlm": "mlm --batch-size 16",
     "seq2seq": "seq2seq --data sorting:2000 --batch-size 128",
     "classify": "classify --texts 1000 --batch-size 32",
+    "embed": "embed --data world/questions:2000 --batch-size 32",
+    "embed, large batch": "embed --data world/questions:4000 --batch-size 128 --steps 20",
 }
 TUNED = {
     "finetune": "finetune PARENT --corpus world/sums:2000 --batch-size 16",
@@ -56,6 +62,17 @@ TUNED = {
     "dpo": "dpo PARENT --pairs world:400 --held-out-pairs 40 --batch-size 16 --steps 20",
     "dpo, LoRA": "dpo PARENT --pairs world:400 --held-out-pairs 40 --batch-size 16 --steps 20 --adapt.method lora",
     "classify, LoRA": "classify PARENT --texts 1000 --batch-size 32 --adapt.method lora",
+}
+# Of a model that chats, since they learn from what it writes.
+SPOKEN = {
+    "grpo": "grpo TALKER --source world:400 --batch-size 32 --held-out-questions 60 --steps 20",
+    "grpo, updated twice": "grpo TALKER --task facts --source world:1000 --batch-size 128 --updates 2",
+    "grpo, LoRA": "grpo TALKER --task facts --source world:1000 --batch-size 64 --adapt.method lora",
+    "verifier": "verifier TALKER --task facts --source world:600 --batch-size 32",
+    "verifier, large batch": "verifier TALKER --task facts --source world:300 --answers 16 --batch-size 128 --steps 20",
+    "dpo, own pairs": "dpo TALKER --pairs none --pairs-from facts:600 --held-out-pairs 40 --batch-size 16",
+    "dpo, own pairs and others": "dpo TALKER --pairs world:400 --pairs-from facts:300 --held-out-pairs 40 --steps 20",
+    "embed, of a parent": "embed TALKER --data world/questions:1000 --batch-size 16",
 }
 # What a process has mapped and never touches: libraries, stacks, and what its allocator takes in advance.
 MAPPED = """
@@ -72,23 +89,30 @@ MARGIN = 1.12  # of the forecast: what is given to `--memory`, so that the plan 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was said of a training and what it took: bytes and seconds."""
+    """What was said of a training and what it took: bytes and seconds; the share of a core that each was given."""
 
     name: str
     said: dict[str, Any]
     memory: int
     seconds: float
     finished: bool
+    planned_at: float
+    ran_at: float
 
     @property
     def wrong(self) -> tuple[float, float]:
         """How far off memory and time were, as shares of what was measured."""
         return self.said["peak_memory_bytes"] / self.memory - 1, self.said["seconds"] / self.seconds - 1
 
+    @property
+    def wrong_alone(self) -> float:
+        """How far off the time was where both are counted in seconds of a core: what others took of it is left out."""
+        return self.said["seconds"] * self.planned_at / (self.seconds * self.ran_at) - 1
 
-def words_of(line: str, parent: Path, threads: int) -> list[str]:
+
+def words_of(line: str, parent: Path, talker: Path, threads: int) -> list[str]:
     """Return the words of a training without its run folder; what the line says wins over what is common."""
-    recipe, *own = line.replace("PARENT", str(parent)).split()
+    recipe, *own = line.replace("PARENT", str(parent)).replace("TALKER", str(talker)).split()
     more = f"{COMMON} --steps 40 --threads {threads}".split()
     if recipe in ("pretrain", "mlm"):
         more += f"{TEXT} --vocab-size 1024".split()
@@ -102,8 +126,8 @@ def _flags(words: list[str]) -> list[str]:
     return text.split()
 
 
-def linnet(words: list[str], cap: int = 0) -> tuple[int, str, int, float]:
-    """Run a command in a fresh process; return exit code, stdout, peak bytes and seconds."""
+def linnet(words: list[str], cap: int = 0) -> tuple[int, str, int, float, float]:
+    """Run a command in a fresh process; return exit code, stdout, peak bytes, seconds, and seconds of a core."""
 
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (cap, cap))
@@ -120,18 +144,28 @@ def linnet(words: list[str], cap: int = 0) -> tuple[int, str, int, float]:
         log.seek(0)
         if process.returncode:
             print(log.read()[-400:])
-        return process.returncode, said.read(), used.ru_maxrss * 1024, seconds
+        return process.returncode, said.read(), used.ru_maxrss * 1024, seconds, used.ru_utime + used.ru_stime
 
 
 def try_out(name: str, words: list[str], out: Path, mapped: int) -> Outcome:
     """Plan a training, plan it for that much memory, and run it under that cap."""
-    code, said, _, _ = linnet(["plan", *words, "--json"])
+    code, said, _, planning, own = linnet(["plan", *words, "--json"])
     if code:
         raise SystemExit(f"{name}: could not be planned")
     found = json.loads(said)
     memory = int(MARGIN * found["peak_memory_bytes"])
-    code, _, peak, seconds = linnet([*words, "--out", str(out)], memory + mapped)
-    return Outcome(name, found, peak, seconds, code == 0)
+    code, _, peak, seconds, used = linnet([*words, "--out", str(out)], memory + mapped)
+    return Outcome(name, found, peak, seconds, code == 0, own / planning, used / seconds)
+
+
+def begin(names: list[str], parent: Path, talker: Path) -> None:
+    """Make the models that trainings start from, where they are needed and not there."""
+    if any(name in TUNED for name in names):
+        linnet(["pretrain", *PARENT.split(), "--device", "cpu", "--out", str(parent)])
+    if any(name in SPOKEN for name in names) and not talker.exists():
+        before = talker.with_name("silent")
+        linnet(["pretrain", *TALKER.split(), "--device", "cpu", "--out", str(before)])
+        linnet(["sft", str(before), *TAUGHT.split(), "--device", "cpu", "--out", str(talker)])
 
 
 def main(arguments: list[str]) -> None:
@@ -139,27 +173,40 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench plan", description=__doc__)
     parser.add_argument("--only", nargs="*", help="names of trainings")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--talker", type=Path, help="run of a model that chats, instead of a small one made here")
     parser.add_argument("--json", type=Path, help="also write every number to this file")
     asked = parser.parse_args(arguments)
     mapped = int(subprocess.run([sys.executable, "-c", MAPPED], check=True, stdout=subprocess.PIPE).stdout)
     done: list[Outcome] = []
     with tempfile.TemporaryDirectory() as folder:
-        parent = Path(folder) / "parent"
-        lines = {name: line for name, line in {**NEW, **TUNED}.items() if asked.only is None or name in asked.only}
-        if any(name in TUNED for name in lines):
-            linnet(["pretrain", *PARENT.split(), "--device", "cpu", "--out", str(parent)])
-        print(f"{'':28}{'memory: said':>14}{'taken':>9}{'off':>7}{'time: said':>13}{'taken':>8}{'off':>7}  in its cap")
+        parent, talker = Path(folder) / "parent", asked.talker or Path(folder) / "talker"
+        every = {**NEW, **TUNED, **SPOKEN}
+        lines = {name: line for name, line in every.items() if asked.only is None or name in asked.only}
+        begin(list(lines), parent, talker)
+        head = f"{'':28}{'memory: said':>14}{'taken':>9}{'off':>7}{'time: said':>13}{'taken':>8}{'off':>7}"
+        print(f"{head}{'alone':>7}  its cap")
         for number, (name, line) in enumerate(lines.items()):
-            one = try_out(name, words_of(line, parent, asked.threads), Path(folder) / f"run-{number}", mapped)
+            words = words_of(line, parent, talker, asked.threads)
+            one = try_out(name, words, Path(folder) / f"run-{number}", mapped)
             done.append(one)
             memory, seconds = one.wrong
             print(
                 f"{name:28}{one.said['peak_memory_bytes'] / 1e6:>11.0f} MB{one.memory / 1e6:>9.0f}{memory:>+7.1%}"
-                f"{one.said['seconds']:>11.1f} s{one.seconds:>8.1f}{seconds:>+7.0%}  {'yes' if one.finished else 'NO'}",
+                f"{one.said['seconds']:>11.1f} s{one.seconds:>8.1f}{seconds:>+7.0%}{one.wrong_alone:>+7.0%}"
+                f"  {'kept' if one.finished else 'NOT KEPT'}; {one.planned_at:.2f} and {one.ran_at:.2f} of a core",
                 flush=True,
             )
-    for place, what in enumerate(("memory", "time")):
-        off = [abs(one.wrong[place]) for one in done]
-        print(f"{what}: off by {median(off):.1%} in the middle, {max(off):.1%} at most, of {len(off)} trainings")
+    report(done)
     if asked.json is not None:
         asked.json.write_text(json.dumps([{**vars(one), "wrong": one.wrong} for one in done], indent=1))
+
+
+def report(done: list[Outcome]) -> None:
+    """Print how far off all of them were."""
+    kinds = {
+        "memory": [abs(one.wrong[0]) for one in done],
+        "time": [abs(one.wrong[1]) for one in done],
+        "time, what others took of the cores left out": [abs(one.wrong_alone) for one in done],
+    }
+    for what, off in kinds.items():
+        print(f"{what}: off by {median(off):.1%} in the middle, {max(off):.1%} at most, of {len(off)} trainings")

@@ -1,72 +1,49 @@
-"""The first step of any recipe, ready to be made: network, optimizer, a batch of any number of rows, what is measured.
-
-A row is what a batch counts by: a window, a packed row, a text, a pair of answers, a source with its target.
-"""
+"""The first step of any recipe, ready to be made: what it reads, the network that learns, what is measured."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
-import torch
-
-from linnet.adapt.surgery import start_of
 from linnet.artifacts import kind_of, load_encoder_decoder, load_model, load_network
-from linnet.batches.batch import Batch
-from linnet.batches.pairs import PairBatch
 from linnet.batches.prepare import Prepared
-from linnet.batches.source_target import SourceTargetBatch
 from linnet.core.errors import BadInput
+from linnet.explain.first_judgements import judging
+from linnet.explain.first_pairs import preferring
+from linnet.explain.first_rewards import rewarding
+from linnet.explain.first_step import Beginning, Elsewhere, Measuring, widest
 from linnet.model.decoder import Decoder
 from linnet.model.encoder import Encoder
 from linnet.text.chat import chats
-from linnet.train import classifying, masking, pretraining, two_sides
-from linnet.train.config import DistillConfig, DPOConfig, PretrainConfig, SftConfig, TrainingConfig
+from linnet.train import classifying, contrastive, masking, pretraining, two_sides
+from linnet.train.config import (
+    DistillConfig,
+    DPOConfig,
+    GRPOConfig,
+    PretrainConfig,
+    SftConfig,
+    TrainingConfig,
+    VerifierConfig,
+)
 from linnet.train.distilling import Corpus, lesson, pupil, read_material
 from linnet.train.finetuning import as_pretraining
-from linnet.train.objectives import Objective, classification, next_token_objective, source_to_target
-from linnet.train.pairing import read_pair_sets
+from linnet.train.objectives import classification, next_token_objective, source_to_target
 from linnet.train.precision import Precision
-from linnet.train.preference import Preferring, logprobs_of, preference_objective, without_dropout
-from linnet.train.row_config import ClassifyConfig, FinetuneConfig, MlmConfig, Seq2SeqConfig
-from linnet.train.state import TrainState
+from linnet.train.row_config import ClassifyConfig, EmbedConfig, FinetuneConfig, MlmConfig, Seq2SeqConfig
 from linnet.train.tuning import Talks, begin_adapting, begin_tuning, read_talks
 
-LOOKED_AT = 200  # batches whose width is looked at, where it varies
 EVALUATED = 32  # rows of a batch of held-out text, where it is not the training's number
 
 
-@dataclass(frozen=True)
-class Measuring:
-    """Held-out rows that are read without learning: once before, at each evaluation, at the end; rows in a batch."""
-
-    before: int
-    each: int
-    last: int
-    batch: int
-
-
-@dataclass(frozen=True)
-class Beginning:
-    """A training as it is before its first step. `widest` is the widest batch, `share` the mean width beside its."""
-
-    state: TrainState
-    objective: Objective
-    widest: Any
-    measuring: Measuring
-    share: float = 1.0
-    paces: bool = True
-    """Whether the recipe measures its share of the matmul limit."""
-
-    def rows(self, count: int) -> Any:
-        """Return a batch of so many rows, as wide as the widest; rows come again where there are too few."""
-        size = rows_in(self.widest)
-        return chosen(self.widest, [number % size for number in range(count)])
-
-
-def begin(cfg: TrainingConfig, precision: Precision) -> Beginning:
+def begin(cfg: TrainingConfig, precision: Precision, elsewhere: Elsewhere) -> Beginning:
     """Return the beginning of the recipe of these choices; raises BadInput as the recipe does."""
+    if isinstance(cfg, GRPOConfig):
+        return rewarding(cfg, precision)
+    if isinstance(cfg, VerifierConfig):
+        return judging(cfg, precision, elsewhere)
+    if isinstance(cfg, DPOConfig):
+        return preferring(cfg, precision, elsewhere)
+    if isinstance(cfg, EmbedConfig):
+        return _searching(cfg, precision)
     if isinstance(cfg, MlmConfig):
         return _masking(cfg, precision)
     if isinstance(cfg, Seq2SeqConfig):
@@ -77,50 +54,10 @@ def begin(cfg: TrainingConfig, precision: Precision) -> Beginning:
         return _finetuning(cfg, precision)
     if isinstance(cfg, DistillConfig):
         return _distilling(cfg, precision)
-    if isinstance(cfg, DPOConfig):
-        return _preferring(cfg, precision)
     if isinstance(cfg, SftConfig):
         return _talking(cfg, precision)
     assert isinstance(cfg, PretrainConfig)
     return _pretraining(cfg, precision)
-
-
-def rows_in(batch: Any) -> int:
-    """Return how many rows a batch has."""
-    if isinstance(batch, PairBatch):
-        return batch.pairs
-    return len(batch.source if isinstance(batch, SourceTargetBatch) else batch.ids)
-
-
-def places_in(batch: Any) -> int:
-    """Return how many tokens a batch has room for, padding included."""
-    if isinstance(batch, PairBatch):
-        return batch.rows.ids.numel()
-    if isinstance(batch, SourceTargetBatch):
-        return batch.source.numel() + batch.target.ids.numel()
-    return batch.ids.numel()
-
-
-def chosen(batch: Any, numbers: list[int]) -> Any:
-    """Return some rows of a batch, in this order, as wide as they were."""
-    if isinstance(batch, PairBatch):
-        both = [*numbers, *(number + batch.pairs for number in numbers)]
-        return PairBatch(chosen(batch.rows, both), None if batch.reference is None else batch.reference[both])
-    if isinstance(batch, SourceTargetBatch):
-        target = chosen(batch.target, numbers)
-        return replace(batch, source=batch.source[numbers], source_lengths=batch.source_lengths[numbers], target=target)
-    if isinstance(batch, Batch):
-        documents, positions = (None if part is None else part[numbers] for part in (batch.documents, batch.positions))
-        return Batch(batch.ids[numbers], batch.targets[numbers], documents, positions)
-    return replace(batch, ids=batch.ids[numbers], lengths=batch.lengths[numbers], labels=batch.labels[numbers])
-
-
-def _widest(batch: Callable[[int], Any], cfg: TrainingConfig) -> tuple[Any, float]:
-    """Return the widest of the first batches, and the mean width beside it."""
-    drawn = 1 if cfg.overfit_one_batch else min(LOOKED_AT, cfg.steps * cfg.accumulate)
-    found = [batch(number) for number in range(drawn)]
-    sizes = [places_in(one) for one in found]
-    return found[sizes.index(max(sizes))], sum(sizes) / len(sizes) / max(sizes)
 
 
 def _of_text(data: Prepared, cfg: TrainingConfig, context: int, before: bool = False) -> Measuring:
@@ -178,35 +115,16 @@ def _talking(cfg: SftConfig, precision: Precision) -> Beginning:
     return Beginning(state, objective, talks.train.batch(0), _of_talks(talks, cfg, before=True))
 
 
-def _preferring(cfg: DPOConfig, precision: Precision) -> Beginning:
-    if cfg.pairs == "none":
-        raise BadInput("--pairs none: pairs that the model has yet to write cannot be planned for; give --pairs")
-    chats(cfg.parent)
-    loaded, tokenizer = load_model(cfg.parent, precision.device)
-    model = begin_adapting(cfg, without_dropout(loaded), tokenizer)
-    pairs, held_out = read_pair_sets(cfg, {cfg.pairs: cfg.split}, tokenizer, model.config)
-    reference = logprobs_of(start_of(model), precision)
-    preferring = Preferring(cfg.loss, cfg.beta, cfg.gamma, cfg.label_smoothing)
-    widest, share = _widest(pairs.batch, cfg)
-    tabled = preferring.has_reference and cfg.keep_reference
-    if tabled:  # worked out before the first step: the batches bring it
-        widest = replace(widest, reference=torch.zeros(2 * widest.pairs))
-    drawn, held = len(pairs.drawn_in(cfg.steps * cfg.accumulate)) if tabled else 0, len(held_out.items)
-    state = begin_tuning(cfg, model, pairs, precision)
-    objective = preference_objective(preferring, reference, cfg.balance_weight, cfg.chosen_weight)
-    return Beginning(state, objective, widest, Measuring(drawn + held, held, held, EVALUATED), share, paces=False)
-
-
 def _two_sides(cfg: Seq2SeqConfig, precision: Precision) -> Beginning:
     given = None if cfg.parent is None else load_encoder_decoder(cfg.parent)
     sides, config = two_sides.read_two_sides(cfg, given)
     model = begin_adapting(cfg, two_sides.network(cfg, config, given), sides.tokenizer)
     state = begin_tuning(cfg, model, sides.train, precision)
-    widest, share = _widest(sides.train.batch, cfg)
+    found, share = widest(sides.train.batch, cfg)
     every, targets = len(sides.held_out.items), sum(len(item.target) for item in sides.held_out.items)
     each = math.ceil(every * min(1.0, cfg.eval_tokens / targets))
     objective = partial(source_to_target, label_smoothing=cfg.label_smoothing)
-    return Beginning(state, objective, widest, Measuring(0, each, every, min(every, cfg.batch_size)), share, False)
+    return Beginning(state, objective, found, Measuring(0, each, every, min(every, cfg.batch_size)), share, False)
 
 
 def _classifying(cfg: ClassifyConfig, precision: Precision) -> Beginning:
@@ -220,10 +138,26 @@ def _classifying(cfg: ClassifyConfig, precision: Precision) -> Beginning:
     made = classifying.network(cfg, classes, given)
     model = begin_adapting(cfg, made, classes.tokenizer, whole=("head", "head_layer"))
     state = begin_tuning(cfg, model, classes.train, precision)
-    widest, share = _widest(classes.train.batch, cfg)
+    found, share = widest(classes.train.batch, cfg)
     every = len(classes.held_out.items)
     measured = Measuring(0, every, 2 * every, min(every, cfg.batch_size))
-    return Beginning(state, partial(classification, balance_weight=cfg.balance_weight), widest, measured, share, False)
+    return Beginning(state, partial(classification, balance_weight=cfg.balance_weight), found, measured, share, False)
+
+
+def _searching(cfg: EmbedConfig, precision: Precision) -> Beginning:
+    given = None
+    if cfg.parent is not None:
+        made, tokenizer = load_network(cfg.parent)
+        if not isinstance(made, Decoder | Encoder):
+            raise BadInput(f"{cfg.parent}: {kind_of(made.config)}; texts get their vectors from another kind")
+        given = made, tokenizer
+    questions = contrastive.read_questions(cfg, given)
+    model = begin_adapting(cfg, contrastive.network(cfg, questions.tokenizer, given), questions.tokenizer)
+    state = begin_tuning(cfg, model, questions.train, precision)
+    found, share = widest(questions.train.batch, cfg)
+    objective = partial(contrastive.contrast, temperature=cfg.temperature, balance_weight=cfg.balance_weight)
+    every = len(questions.held_out.items)
+    return Beginning(state, objective, found, Measuring(0, every, every, min(every, cfg.batch_size)), share, False)
 
 
 def _distilling(cfg: DistillConfig, precision: Precision) -> Beginning:
@@ -235,8 +169,7 @@ def _distilling(cfg: DistillConfig, precision: Precision) -> Beginning:
     state = begin_tuning(cfg, model, material.train, precision)
     if isinstance(material, Corpus):
         measured = replace(_of_text(material.prepared, cfg, context, before=True), batch=cfg.batch_size)
-        widest = material.train.batch(0)
     else:
         assert isinstance(material, Talks)
-        measured, widest = _of_talks(material, cfg, before=True), material.train.batch(0)
-    return Beginning(state, lesson(cfg, teacher), widest, measured)
+        measured = _of_talks(material, cfg, before=True)
+    return Beginning(state, lesson(cfg, teacher), material.train.batch(0), measured)

@@ -7,7 +7,7 @@ from typing import Any
 from linnet.explain.probe import Probe
 from linnet.model.config import ModelConfig
 from linnet.model.flops import matmul_parameters
-from linnet.train.config import OptimizerConfig, TrainingConfig
+from linnet.train.config import GRPOConfig, OptimizerConfig, TrainingConfig
 
 LOGIT_BYTES = 12  # of a logit at the loss: itself, its log-probability and its gradient, in fp32
 # By how much a process grows for each byte more that its tensors need: holes between them are not always of use. 1.8
@@ -65,8 +65,12 @@ def peak(probe: Probe, cfg: TrainingConfig, rows: int | None = None) -> int:
     first, seen = probe.sights[0], probe.sights[-1]
     standing, rows = probe.weights + probe.states, cfg.batch_size if rows is None else rows
     evaluated = min(probe.evaluated, rows) if probe.evaluated == cfg.batch_size else probe.evaluated
-    held = standing + max(seen.learning, probe.updating)
-    wanted = standing + max(learning(probe, rows), probe.updating, probe.evaluating * evaluated)
+    writing = probe.writing
+    written = rows if isinstance(cfg, GRPOConfig) and writing.rows == cfg.batch_size else writing.rows
+    held = standing + max(seen.learning, probe.updating, writing.row * writing.probed)
+    wanted = standing + max(
+        learning(probe, rows), probe.updating, probe.evaluating * evaluated, writing.row * written
+    )  # fmt: skip
     more = int(slack(probe) * (wanted - held))
     return max(probe.resident, seen.resident + more) if more >= 0 else max(first.resident, probe.resident + more)
 
@@ -118,22 +122,26 @@ def parts(probe: Probe, cfg: TrainingConfig, memory: int) -> dict[str, int]:
 
 
 def step_seconds(probe: Probe, cfg: TrainingConfig) -> float:
-    """Return the seconds of an optimizer step, with batches as wide as they are on average."""
+    """Return the seconds of an optimizer step, with batches as wide as they are on average, and what comes with it."""
     last = probe.sights[-1]
     each = max(0.0, _slope([(one.rows, one.seconds) for one in probe.sights]))
     seconds = last.seconds + each * (cfg.batch_size * probe.share - last.rows)
-    if cfg.accumulate <= probe.batches:
-        return seconds
-    return (seconds - probe.update_seconds) / probe.batches * cfg.accumulate + probe.update_seconds
+    if cfg.accumulate > probe.batches:
+        seconds = (seconds - probe.update_seconds) / probe.batches * cfg.accumulate + probe.update_seconds
+    return seconds + sum(work.each_step * work.seconds for work in probe.works)
 
 
 def whole_seconds(probe: Probe, cfg: TrainingConfig, step: float) -> float:
-    """Return the seconds of a run: start, steps, held-out losses, saved states; not what it writes as samples."""
+    """Return the seconds of a run: start, steps, held-out losses, saved states, and the work beside them.
+
+    Not those of samples for people, but for the replies of a run whose measure they are.
+    """
     looks = -(-cfg.steps // cfg.eval_every) if cfg.eval_every else 0
     saves = -(-cfg.steps // cfg.save_every) if cfg.save_every else 0
     read = probe.before + looks * probe.each + probe.last
     begun = probe.ready_seconds + probe.prove_seconds
-    return begun + cfg.steps * step + read * probe.row_seconds * probe.share + saves * probe.save_seconds
+    beside = sum(work.seconds * (work.before + looks * work.each_look + work.last) for work in probe.works)
+    return begun + cfg.steps * step + read * probe.row_seconds * probe.share + saves * probe.save_seconds + beside
 
 
 def least_bytes(cfg: TrainingConfig, parent: Path | None, model: ModelConfig | None) -> int:

@@ -12,16 +12,16 @@ from statistics import median
 from typing import Any
 
 import torch
-from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from linnet.adapt.surgery import counts
+from linnet.batches.questions import QuestionBatch
 from linnet.core.errors import BadInput
 from linnet.core.machine import memory_bytes
-from linnet.explain.beginnings import Beginning, begin, places_in
-from linnet.explain.probe import Probe, Sight
+from linnet.explain.beginnings import begin
+from linnet.explain.first_step import Beginning, Elsewhere, Prove, factors_of, places_in, rows_in
+from linnet.explain.probe import Probe, Sight, Work
 from linnet.model.moe import MixtureOfExperts
-from linnet.model.network import Network
 from linnet.train import loop
 from linnet.train.config import TrainingConfig
 from linnet.train.session import Pace, set_up, training
@@ -31,9 +31,9 @@ from linnet.train.validate import mean_numbers
 WORK = 2e11
 TIMED = 3  # steps of each size; the median counts
 WANDERINGS = 12  # more steps where there are experts, each with routers that send tokens to others
+RENEWALS, RENEWING = 10, 20.0  # most steps on batches that are written anew, and seconds of them
 # Bytes that a process may need for each that is kept for the backward pass, while it is not known better.
 CAUTION = 4
-Prove = Callable[[Network, int, int, bool], None]
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,14 @@ class Times:
     reading: float
     saving: float
     proving: float
+    works: tuple[Work, ...]
     resident: int
 
 
-def look(cfg: TrainingConfig, recipe: str, began: float, prove: Prove) -> Probe:
-    """Make the steps in this process and return what they took; `prove` is what a run may do before its first."""
+def look(cfg: TrainingConfig, recipe: str, began: float, elsewhere: Elsewhere) -> Probe:
+    """Make the steps in this process and return what they took; what a run does `elsewhere` is done too."""
     precision = set_up(cfg)
-    beginning = begin(cfg, precision)
+    beginning = begin(cfg, precision, elsewhere)
     state, measuring = beginning.state, beginning.measuring
     weights = bytes_of([*state.model.parameters(), *state.model.buffers()])
     floor = memory_bytes(state.device) - weights
@@ -60,9 +61,9 @@ def look(cfg: TrainingConfig, recipe: str, began: float, prove: Prove) -> Probe:
         with training(inside, recipe, state):
             if beginning.paces:
                 Pace(state.model, precision, state.model.config.context_length, 1)
-            ready = time.time() - began
+            ready = time.time() - began - beginning.spent
             sizes = sizes_of(beginning, cfg.batch_size)
-            times = _times(beginning, sizes, inside, prove)
+            times = _times(beginning, sizes, inside, elsewhere.prove)
             peaks = {size: _peaks(beginning, size, min(cfg.accumulate, 2), cfg.clip) for size in sizes}
             with _recorded() as taken:
                 _read(beginning, sizes[-1])
@@ -74,7 +75,7 @@ def look(cfg: TrainingConfig, recipe: str, began: float, prove: Prove) -> Probe:
         gradients=bytes_of([p for p in state.model.parameters() if p.requires_grad]),
         states=bytes_of([t for part in state.optimizer.parts for s in part.state.values() for t in s.values()]),
         floor=floor,
-        outputs=one * state.model.config.outputs,
+        outputs=0 if isinstance(beginning.widest, QuestionBatch) else one * state.model.config.outputs,
         capacity=capacity(state.device),
         places=one,
         share=beginning.share,
@@ -92,6 +93,8 @@ def look(cfg: TrainingConfig, recipe: str, began: float, prove: Prove) -> Probe:
         each=measuring.each,
         last=measuring.last,
         evaluated=measuring.batch,
+        works=times.works,
+        writing=beginning.writing,
     )
 
 
@@ -110,16 +113,18 @@ def _times(beginning: Beginning, sizes: list[int], cfg: TrainingConfig, prove: P
     reading = _seconds(lambda: _read(beginning, largest)) / largest
     saving = _seconds(lambda: state.save(cfg.out / "saved")) if cfg.save_every else 0.0
     proving = _seconds(lambda: prove(state.model, cfg.steps, cfg.seed, True)) if cfg.prove else 0.0
+    _renew(beginning, largest, cfg)
+    works = tuple(Work(one.name, one.take(), *one.times) for one in beginning.chores)
     update = 0.0 if batches == 1 else max(0.0, 2 * alone - steps[largest][0])
-    return Times(steps, update, reading, saving, proving, memory_bytes(state.device))
+    return Times(steps, update, reading, saving, proving, works, memory_bytes(state.device))
 
 
-def answer(job: Path, recipes: dict[str, type[TrainingConfig]], prove: Prove) -> None:
+def answer(job: Path, recipes: dict[str, type[TrainingConfig]], elsewhere: Elsewhere) -> None:
     """Be the fresh process: read what to look at, look, write what was found or why it is refused."""
     asked = json.loads(job.read_text())
     cfg = recipes[asked["recipe"]].build(asked["choices"], where="plan")
     try:
-        found: dict[str, Any] = asdict(look(cfg, asked["recipe"], asked["began"], prove))
+        found: dict[str, Any] = asdict(look(cfg, asked["recipe"], asked["began"], elsewhere))
     except BadInput as error:
         found = {"refused": str(error)}
     Path(asked["result"]).write_text(json.dumps(found))
@@ -142,11 +147,7 @@ def free(device: torch.device) -> int:
 def sizes_of(beginning: Beginning, most: int) -> list[int]:
     """Return the numbers of rows to look at, ascending: one, the batch or what of it is light enough, and its half."""
     state = beginning.state
-    modules = list(state.model.modules())
-    tables = {module.weight for module in modules if isinstance(module, nn.Embedding)}
-    tables -= {module.weight for module in modules if isinstance(module, nn.Linear)}  # what is only looked up
-    factors = sum(p.numel() for p in state.model.parameters() if p.ndim > 1 and p not in tables)
-    work = 3 * factors * places_in(beginning.rows(1))
+    work = 3 * factors_of(state.model) * places_in(beginning.rows(1))
     room = free(state.device) // (2 * CAUTION * max(1, kept(beginning, 2) - kept(beginning, 1)))
     largest = max(1, min(most, max(2, int(WORK / max(1, work))), room))
     return sorted({1, (largest + 1) // 2, largest})
@@ -201,6 +202,17 @@ def _wander(beginning: Beginning, rows: int, batches: int, clip: float) -> None:
             _read(beginning, max(rows, min(beginning.measuring.batch, 4 * rows)))
     for weight, before in zip(routers, kept, strict=True):
         weight.detach().copy_(before)
+
+
+def _renew(beginning: Beginning, largest: int, cfg: TrainingConfig) -> None:
+    """Make steps on batches that are written between them: of another width each, they leave holes that a run has."""
+    if not beginning.renewed or rows_in(beginning.state.batches.next()) > largest:
+        return
+    state, until = beginning.state, time.perf_counter() + RENEWING
+    for _ in range(RENEWALS):
+        list(loop.steps(state, beginning.objective, lambda _: 0.0, state.step + 1, min(cfg.accumulate, 2), cfg.clip))
+        if time.perf_counter() > until:
+            return
 
 
 def _steps(beginning: Beginning, rows: int, batches: int, clip: float, count: int) -> Iterator[loop.Step]:

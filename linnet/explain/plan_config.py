@@ -8,12 +8,14 @@ from pydantic import Field, field_validator
 from linnet.core.config import Config, OptionalFloat, Positional
 from linnet.core.errors import BadInput, nearest
 from linnet.explain.config import TUNINGS
-from linnet.train.config import DistillConfig, PretrainConfig, TrainingConfig
+from linnet.train.config import DistillConfig, GRPOConfig, PretrainConfig, TrainingConfig
+from linnet.train.row_config import EmbedConfig
 
-# What a verifier or grpo learns from are replies that the model has yet to write.
 RECIPES: dict[str, type[TrainingConfig]] = {
     "pretrain": PretrainConfig,
-    **{name: kind for name, kind in TUNINGS.items() if name != "verifier"},
+    **TUNINGS,
+    "grpo": GRPOConfig,
+    "embed": EmbedConfig,
     "distill": DistillConfig,
 }
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
@@ -23,8 +25,8 @@ class PlanConfig(Config):
     """Choices of `linnet plan`, beside all those of the recipe: `linnet plan sft RUN --batch-size 8 --memory 12GB`."""
 
     recipe: Annotated[str, Positional()] = ""
-    """What is to be run: pretrain, sft, dpo, finetune, seq2seq, summarize, mlm, classify or distill; its options
-    follow as they would follow `linnet RECIPE`."""
+    """What is to be run: pretrain, sft, dpo, grpo, verifier, finetune, seq2seq, summarize, mlm, classify, embed or
+    distill; its options follow as they would follow `linnet RECIPE`."""
     memory: str = ""
     """Refuse what takes more, as 12GB, 900MB or 8GiB; by default what this machine has. On a GPU it is the GPU's."""
     hours: OptionalFloat = Field(default=None, gt=0)

@@ -32,6 +32,33 @@ class Sight:
 
 
 @dataclass(frozen=True)
+class Work:
+    """What a run does beside learning and reading rows: the seconds of it, and how often it comes.
+
+    Before the first step, with each step, at each evaluation, at the end; a part of it may be a fraction.
+    """
+
+    name: str
+    seconds: float
+    before: float = 0.0
+    each_step: float = 0.0
+    each_look: float = 0.0
+    last: float = 0.0
+
+
+@dataclass(frozen=True)
+class Writing:
+    """Replies that are written at once: bytes of the cache a row, rows in a probe, rows in a run."""
+
+    row: int = 0
+    probed: int = 0
+    rows: int = 0
+
+
+NO_WRITING = Writing()
+
+
+@dataclass(frozen=True)
 class Probe:
     """What was found of a training before its first step: bytes, seconds, rows."""
 
@@ -70,6 +97,8 @@ class Probe:
     each: int
     last: int
     evaluated: int
+    works: tuple[Work, ...] = ()
+    writing: Writing = NO_WRITING
 
 
 def take_probe(program: str, recipe: str, cfg: TrainingConfig) -> Probe:
@@ -87,5 +116,10 @@ def take_probe(program: str, recipe: str, cfg: TrainingConfig) -> Probe:
         found = json.loads(result.read_text())
     if "refused" in found:
         raise BadInput(found["refused"])
-    values: dict[str, Any] = {**found, "sights": tuple(Sight(**sight) for sight in found["sights"])}
+    made = {
+        "sights": tuple(Sight(**sight) for sight in found["sights"]),
+        "works": tuple(Work(**work) for work in found["works"]),
+        "writing": Writing(**found["writing"]),
+    }
+    values: dict[str, Any] = {**found, **made}
     return Probe(**values)

@@ -39,7 +39,7 @@ def make_own_pairs(
     the weights and of what was asked. Questions that leave no room for a reply are not asked. Raises NothingToLearn
     when that gives no pair.
     """
-    name, source, count = _parsed(asked)
+    name, source, count = parsed(asked)
     task = find(name)
     if by == "steps" and task.mended is None:
         raise BadInput(f"--pairs-from {asked}: only sums can be put right step by step; leave out --pairs-by steps")
@@ -108,7 +108,8 @@ def mended_pairs(
             yield {**row, "reason": "arithmetic", "unfinished": True}
 
 
-def _parsed(asked: str) -> tuple[str, str, int]:
+def parsed(asked: str) -> tuple[str, str, int]:
+    """Return task, source and number of questions of `TASK:COUNT[:SEED]`; raises BadInput for anything else."""
     name, *numbers = asked.split(":")
     if len(numbers) not in (1, 2) or not all(number.isdecimal() for number in numbers) or int(numbers[0]) < 1:
         raise BadInput(f"--pairs-from {asked}: write TASK:COUNT or TASK:COUNT:SEED, such as sums:2000")

@@ -1,56 +1,9 @@
 """Let a model that chats learn from its own replies: a task's grader rewards those that are right (GRPO)."""
 
 from pathlib import Path
-from typing import Literal
 
-from pydantic import Field
-
-from linnet.core.config import OptionalInt
 from linnet.core.errors import BadInput
-from linnet.train.config import TuningConfig
-
-
-class GRPOConfig(TuningConfig):
-    """Choices of `linnet grpo`."""
-
-    task: str = "sums"
-    """Task whose questions are asked and whose grader rewards the replies."""
-    source: str = "world:4000"
-    """Rows of the task: `world[:COUNT[:SEED]]`, a folder, a file or a hub name."""
-    held_out: float = Field(default=0.1, gt=0, le=0.5)
-    """Share of the questions kept out, to measure on; of the small world it is its validation split."""
-    held_out_questions: int = Field(default=200, ge=2)
-    """Most held-out questions."""
-    batch_size: int = Field(default=128, ge=2, le=65536)
-    """Replies in a batch: so many questions as there are groups in it."""
-    group: int = Field(default=8, ge=2, le=1024)
-    """Replies to a question; each is held against the mean of its group."""
-    updates: int = Field(default=1, ge=1, le=64)
-    """Batches of gradients from the same replies; more than one is cheaper than new replies, and needs the clipping."""
-    temperature: float = Field(default=1.0, gt=0, le=10)
-    """Temperature of the replies, and of the policy that learns."""
-    max_tokens: OptionalInt = Field(default=None, ge=1)
-    """Most tokens of a reply; one that has not ended by then gets no reward. By default the task's."""
-    calculator: bool = False
-    """Let `<<6*7=` in a reply be answered; what the calculator puts in is not learned."""
-    averaging: Literal["constant", "token", "reply"] = "constant"
-    """Tokens of a batch count alike (constant: Dr. GRPO; token: DAPO), or each reply counts alike (reply: GRPO)."""
-    scale_rewards: bool = False
-    """Divide by the standard deviation of a group, as GRPO does and Dr. GRPO does not."""
-    clip_low: float = Field(default=0.2, gt=0, lt=1)
-    """How far below 1 the ratio to the policy that replied is followed."""
-    clip_high: float = Field(default=0.2, gt=0)
-    """How far above 1; DAPO takes 0.28."""
-    kl_weight: float = Field(default=0.0, ge=0)
-    """Weight of the KL to the model it starts from; 0 leaves that out, as Dr. GRPO and DAPO do."""
-    steps: int = Field(default=50, ge=1)
-    """Optimizer steps."""
-    log_every: int = Field(default=1, ge=1)
-    """Steps between logged numbers."""
-    eval_every: int = Field(default=25, ge=0)
-    """Steps between held-out scores; 0 is only at the end."""
-    out: Path = Path("runs/grpo")
-    """Run folder."""
+from linnet.train.config import GRPOConfig
 
 
 def main(cfg: GRPOConfig) -> Path:

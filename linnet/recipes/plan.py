@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from linnet.core.errors import BadInput
 from linnet.explain.plan_config import RECIPES, PlanConfig, bytes_of, choices_of
+from linnet.recipes import dpo, grpo
+from linnet.train.config import DPOConfig, GRPOConfig
 
 if TYPE_CHECKING:
+    from linnet.batches.judged import Judged
     from linnet.explain.forecast import Forecast
     from linnet.explain.probe import Probe
+    from linnet.model.decoder import Decoder
+    from linnet.text.tokenizer import Tokenizer
     from linnet.train.config import TrainingConfig
 
 PROGRAM = "linnet.recipes.plan"  # which a probe runs in its fresh process
@@ -28,6 +33,10 @@ def main(cfg: PlanConfig) -> dict[str, Any] | None:
     if not cfg.recipe:
         raise BadInput(f"say what is to be planned: linnet plan {'|'.join(RECIPES)}, and its options")
     training = choices_of(cfg)
+    if isinstance(training, DPOConfig):
+        dpo.refuse(training)
+    if isinstance(training, GRPOConfig):
+        grpo.refuse(training)
     here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limits = Limits(bytes_of(cfg.memory) or here, None if cfg.hours is None else 3600 * cfg.hours)
 
@@ -66,10 +75,28 @@ def look_here(job: Path) -> None:
     """Be the fresh process of a probe: look at a training, and write what was found."""
     import linnet.core.options  # what a run has in memory too
     import linnet.infer.decode  # noqa: F401
+    from linnet.evals.preferences import write_replies
+    from linnet.explain.first_step import Elsewhere
     from linnet.explain.look import answer
     from linnet.prove.before_training import prove_before_training
 
-    answer(job, RECIPES, prove_before_training)
+    answer(job, RECIPES, Elsewhere(prove_before_training, write_replies, judge))
+
+
+def judge(
+    learn: "list[Judged]",
+    judged: "list[Judged]",
+    scores: list[float],
+    parent: "Decoder",
+    tokenizer: "Tokenizer",
+    seed: int,
+) -> None:
+    """Hold a verifier's scores against simpler judges, as the end of its training does."""
+    from linnet.evals.verifying import baselines, calibration, measure
+
+    measure(judged, scores, seed)
+    calibration(judged, scores)
+    baselines(learn, judged, parent, tokenizer, seed)
 
 
 if __name__ == "__main__":

@@ -1,44 +1,16 @@
-"""The first step of a recipe: rows of any batch, as wide as they were, and what is measured besides."""
+"""The first step of a recipe: the rows it would read, the network that learns, and what is measured besides."""
 
 import pytest
 import torch
 
-from linnet.batches.batch import Batch
-from linnet.batches.labelled import LabelledBatch
-from linnet.batches.pairs import PairBatch
-from linnet.batches.source_target import SourceTargetBatch
-from linnet.core.errors import BadInput
-from linnet.explain.beginnings import begin, chosen, places_in, rows_in
+from linnet.explain.beginnings import begin
+from linnet.explain.first_step import Measuring, places_in, rows_in
 from linnet.model.config import ModelConfig
-from linnet.train.config import DPOConfig, PretrainConfig
+from linnet.train.config import PretrainConfig
+from linnet.train.contrastive import contrast
 from linnet.train.precision import Precision
-
-
-def rows(count: int, width: int = 5) -> Batch:
-    ids = torch.arange(count * width).view(count, width)
-    return Batch(ids, ids + 1)
-
-
-def test_rows_of_a_text_may_come_again():
-    found = chosen(rows(3), [0, 2, 0])
-    assert found.ids[:, 0].tolist() == [0, 10, 0]
-    assert (rows_in(found), places_in(found)) == (3, 15)
-
-
-def test_a_pair_stays_a_pair():
-    pairs = PairBatch(rows(4), torch.tensor([0.0, 1.0, 2.0, 3.0]))  # two pairs: rows 0 and 2, 1 and 3
-    found = chosen(pairs, [1, 1, 0])
-    assert rows_in(found) == 3
-    assert found.rows.ids[:, 0].tolist() == [5, 5, 0, 15, 15, 10]
-    assert found.reference.tolist() == [1.0, 1.0, 0.0, 3.0, 3.0, 2.0]
-
-
-def test_sources_and_labels_stay_with_their_rows():
-    pairs = chosen(SourceTargetBatch(rows(2, 3).ids, torch.tensor([3, 2]), rows(2)), [1])
-    assert (pairs.source.tolist(), pairs.source_lengths.tolist(), rows_in(pairs)) == ([[3, 4, 5]], [2], 1)
-    assert places_in(pairs) == 8
-    texts = chosen(LabelledBatch(rows(2).ids, torch.tensor([5, 4]), torch.tensor([0, 1])), [1, 0])
-    assert (texts.labels.tolist(), texts.lengths.tolist()) == ([1, 0], [4, 5])
+from linnet.train.row_config import EmbedConfig
+from tests.explain.plans import NOTHING_ELSE
 
 
 def test_a_pretraining_begins_with_the_rows_it_would_read(tmp_path, monkeypatch):
@@ -47,7 +19,7 @@ def test_a_pretraining_begins_with_the_rows_it_would_read(tmp_path, monkeypatch)
     corpus.write_text("the bird sings in a tree and waits for rain . " * 60)
     model = ModelConfig(context_length=32, num_layers=1, hidden_size=32, num_heads=2)
     cfg = PretrainConfig(corpus=str(corpus), tokenizer="characters", model=model, batch_size=4, eval_tokens=10)
-    begun = begin(cfg, Precision(torch.float32, torch.device("cpu")))
+    begun = begin(cfg, Precision(torch.float32, torch.device("cpu")), NOTHING_ELSE)
     assert rows_in(begun.rows(6)) == 6
     assert places_in(begun.rows(1)) == 32
     measuring = begun.measuring
@@ -56,7 +28,15 @@ def test_a_pretraining_begins_with_the_rows_it_would_read(tmp_path, monkeypatch)
     assert torch.isfinite(begun.objective(begun.state.model, begun.rows(2)).total)
 
 
-def test_replies_that_are_yet_to_be_written_cannot_be_planned_for(tmp_path):
-    cfg = DPOConfig(parent=tmp_path, pairs="none", pairs_from="sums:10")
-    with pytest.raises(BadInput, match="give --pairs"):
-        begin(cfg, Precision(torch.float32, torch.device("cpu")))
+def test_a_search_begins_with_questions_and_their_passages():
+    model = EmbedConfig().model.but(context_length=48, num_layers=1, hidden_size=32, num_heads=2)
+    cfg = EmbedConfig(data="world/questions:40", tokenizer="characters", model=model, batch_size=4, held_out=0.5)
+    begun = begin(cfg, Precision(torch.float32, torch.device("cpu")), NOTHING_ELSE)
+    assert [rows_in(begun.rows(count)) for count in (1, 4, 9)] == [1, 4, 9]
+    assert begun.measuring == Measuring(0, 20, 20, 4)
+    assert 0.5 < begun.share <= 1
+    batch = begun.rows(4)
+    loss = begun.objective(begun.state.model, batch)
+    again = contrast(begun.state.model, batch, cfg.temperature)
+    assert int(loss.count) == 4
+    assert loss.total.item() == pytest.approx(again.total.item())

@@ -8,7 +8,7 @@ import torch
 
 from linnet.batches.batch import Batch
 from linnet.explain import look
-from linnet.explain.beginnings import Beginning, Measuring
+from linnet.explain.first_step import Beginning, Measuring
 from linnet.model.config import ModelConfig
 from linnet.model.decoder import Decoder
 from linnet.model.moe import MixtureOfExperts
@@ -18,6 +18,7 @@ from linnet.train.objectives import next_token_objective
 from linnet.train.optimizers import make_optimizer
 from linnet.train.precision import Precision
 from linnet.train.state import TrainState
+from tests.explain.plans import NOTHING_ELSE
 
 
 @dataclass
@@ -135,7 +136,7 @@ def test_weights_gradients_and_states_are_counted_on_the_network_itself(tmp_path
         },
         "test",
     )
-    found = look.look(cfg, "pretrain", time.time(), lambda *_: None)
+    found = look.look(cfg, "pretrain", time.time(), NOTHING_ELSE)
     assert found.trainable == found.total
     assert found.gradients == 4 * found.total  # in fp32, whatever the products are in
     assert found.weights == pytest.approx(4 * found.total, rel=0.05)  # and the tables of positions
