@@ -3,12 +3,13 @@
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 
 from linnet.core.errors import BadInput
 from linnet.explain.forecast import Forecast, forecast, most_rows
 from linnet.explain.probe import Probe
-from linnet.train.config import DistillConfig, PretrainConfig, TrainingConfig, TuningConfig
-from linnet.train.row_config import ClassifyConfig, MlmConfig, Seq2SeqConfig
+from linnet.train.config import DistillConfig, GRPOConfig, PretrainConfig, TrainingConfig, TuningConfig
+from linnet.train.row_config import ClassifyConfig, EmbedConfig, MlmConfig, Seq2SeqConfig
 
 Look = Callable[[TrainingConfig], Probe | None]  # None: no probe is needed to know that it does not fit
 RESERVE = 0.9  # share of the memory that a forecast may fill: it may be wrong by a tenth
@@ -49,14 +50,19 @@ def nearest_fit(cfg: TrainingConfig, look: Look, limits: Limits) -> Fit | None:
 
     In this order, each beside those before it: smaller batches and more of them a step, blocks computed again in the
     backward pass, adapters, optimizer states in 8 bits, fewer layers. Where time alone is short: fewer steps.
+    A search for what answers questions keeps its batch as long as it can: each is told from all its other passages.
     """
-    for changed, options in changes(cfg):
-        found = _within_memory(changed, look, limits)
+    whole = isinstance(cfg, EmbedConfig)
+    tries = [(*change, True) for change in islice(changes(cfg), 2)] if whole else []
+    for changed, options, kept in chain(tries, ((*change, False) for change in changes(cfg))):
+        found = _within_memory(changed, look, limits, kept)
         if found is None:
             continue
         smaller, said = found
         if smaller != changed:
-            options = (*options, "--batch-size", str(smaller.batch_size), "--accumulate", str(smaller.accumulate))
+            options = (*options, "--batch-size", str(smaller.batch_size))
+        if smaller.accumulate != changed.accumulate:
+            options = (*options, "--accumulate", str(smaller.accumulate))
         if limits.seconds is not None and said.seconds > limits.seconds:
             steps = smaller.steps - int((said.seconds - limits.seconds) / said.step_seconds) - 1
             if steps < 1:
@@ -68,12 +74,19 @@ def nearest_fit(cfg: TrainingConfig, look: Look, limits: Limits) -> Fit | None:
     return None
 
 
-def _within_memory(cfg: TrainingConfig, look: Look, limits: Limits) -> tuple[TrainingConfig, Forecast] | None:
-    """Return a training with batches that fit, and what it takes; what is returned has been looked at itself."""
+def _within_memory(
+    cfg: TrainingConfig, look: Look, limits: Limits, whole: bool = False
+) -> tuple[TrainingConfig, Forecast] | None:
+    """Return a training with batches that fit, and what it takes; what is returned has been looked at itself.
+
+    A batch that is to stay `whole` is taken as it is or not at all.
+    """
     probe = look(cfg)
     rows = 0 if probe is None else most_rows(probe, cfg, limits.room)
     while probe is not None and rows:
         smaller = with_rows(cfg, rows)
+        if smaller is None or (whole and smaller != cfg):
+            return None
         if smaller != cfg:
             probe = look(smaller)
         found = None if probe is None else forecast(probe, smaller)
@@ -97,7 +110,7 @@ def changes(cfg: TrainingConfig) -> Iterator[tuple[TrainingConfig, tuple[str, ..
     if cfg.optimizer.state_bits == 32:
         cfg, said = cfg.but(optimizer=cfg.optimizer.but(state_bits=8)), (*said, "--optimizer.state-bits", "8")
         yield cfg, said
-    if isinstance(cfg, PretrainConfig | Seq2SeqConfig | ClassifyConfig) and not _has_parent(cfg):
+    if isinstance(cfg, PretrainConfig | Seq2SeqConfig | ClassifyConfig | EmbedConfig) and not _has_parent(cfg):
         layers = cfg.model.num_layers
         while layers > 1:
             layers //= 2
@@ -105,10 +118,20 @@ def changes(cfg: TrainingConfig) -> Iterator[tuple[TrainingConfig, tuple[str, ..
             yield cfg, (*said, "--model.num-layers", str(layers))
 
 
-def with_rows(cfg: TrainingConfig, rows: int) -> TrainingConfig:
-    """Return a training whose steps have as many rows as before, in batches of at most `rows`."""
+def with_rows(cfg: TrainingConfig, rows: int) -> TrainingConfig | None:
+    """Return a training whose steps have as many rows as before, in batches of at most `rows`; None where none is left.
+
+    Replies stay in whole groups, and a question keeps another's passage to be told from. Replies that are learned from
+    several times are handed out batch by batch, so their steps have fewer rows instead.
+    """
+    unit = cfg.group if isinstance(cfg, GRPOConfig) else 2 if isinstance(cfg, EmbedConfig) else 1
     step = cfg.batch_size * cfg.accumulate
-    size = next(size for size in range(min(rows, cfg.batch_size), 0, -1) if step % size == 0)
+    sizes = range(min(rows, cfg.batch_size), 0, -1)
+    size = next((size for size in sizes if step % size == 0 and size % unit == 0), None)
+    if size is None:
+        return None
+    if isinstance(cfg, GRPOConfig) and cfg.updates > 1:
+        return cfg.but(batch_size=size)
     return cfg.but(batch_size=size, accumulate=step // size) if size != cfg.batch_size else cfg
 
 
@@ -126,7 +149,9 @@ def refuse(recipe: str, found: Forecast | None, limits: Limits, fit: Fit | None)
     if fit is None:
         return BadInput(f"linnet {recipe} takes {'; '.join(takes)}; no change of its options that is known here helps")
     instead = f"{gigabytes(fit.found.memory)} and {hours(fit.found.seconds)}"
-    return BadInput(f"linnet {recipe} takes {'; '.join(takes)}; this fits, in {instead}: {fit.line()}")
+    smaller = recipe == "embed" and "--batch-size" in fit.options
+    fewer = " (each question is then told from fewer passages)" if smaller else ""
+    return BadInput(f"linnet {recipe} takes {'; '.join(takes)}; this fits, in {instead}: {fit.line()}{fewer}")
 
 
 def gigabytes(size: float) -> str:
@@ -142,13 +167,15 @@ def hours(seconds: float) -> str:
 
 
 def _has_parent(cfg: TrainingConfig) -> bool:
-    return isinstance(cfg, MlmConfig | Seq2SeqConfig | ClassifyConfig) and cfg.parent is not None
+    return isinstance(cfg, MlmConfig | Seq2SeqConfig | ClassifyConfig | EmbedConfig) and cfg.parent is not None
 
 
 def _with_adapters(cfg: TrainingConfig) -> TrainingConfig | None:
     """Return the training of adapters in the place of all weights; None where it is one already or has no parent."""
     given = isinstance(cfg, TuningConfig) or _has_parent(cfg) or (isinstance(cfg, DistillConfig) and cfg.parent)
-    if not given or not isinstance(cfg, TuningConfig | MlmConfig | Seq2SeqConfig | ClassifyConfig | DistillConfig):
+    if not given or not isinstance(
+        cfg, TuningConfig | MlmConfig | Seq2SeqConfig | ClassifyConfig | EmbedConfig | DistillConfig
+    ):
         return None
     if cfg.adapt.method != "full":
         return None

@@ -7,7 +7,8 @@ import pytest
 
 from linnet.explain.fitting import Limits, changes, nearest_fit, refuse, with_rows
 from linnet.explain.forecast import forecast
-from linnet.train.config import PretrainConfig, SftConfig
+from linnet.train.config import GRPOConfig, PretrainConfig, SftConfig
+from linnet.train.row_config import EmbedConfig
 from tests.explain.plans import MB, a_probe
 
 NEW = PretrainConfig(batch_size=64, steps=100)
@@ -102,4 +103,37 @@ def test_the_refusal_says_what_it_takes_what_there_is_and_what_fits():
 @pytest.mark.parametrize(("rows", "size", "accumulate"), [(64, 64, 3), (63, 48, 4), (5, 4, 48), (1, 1, 192)])
 def test_batches_divide_the_step(rows, size, accumulate):
     found = with_rows(NEW.but(accumulate=3), rows)
+    assert found is not None
     assert (found.batch_size, found.accumulate) == (size, accumulate)
+
+
+def test_replies_stay_in_whole_groups():
+    cfg = GRPOConfig(parent=Path("run"), batch_size=48, group=8)
+    found = [with_rows(cfg, rows) for rows in (48, 47, 15, 7)]
+    assert [one and (one.batch_size, one.accumulate) for one in found] == [(48, 1), (24, 2), (8, 6), None]
+    again = with_rows(cfg.but(updates=2), 30)  # two batches of a step would be the same replies
+    assert again is not None
+    assert (again.batch_size, again.accumulate) == (24, 1)
+    assert nearest_fit(cfg, lambda cfg: a_probe(), Limits(memory=480 * MB)) is None  # of 430 MB, 8 take 450
+
+
+def test_a_search_keeps_its_passages_as_long_as_it_can():
+    cfg = EmbedConfig(batch_size=64, steps=100)
+    limits = Limits(memory=900 * MB)
+    lighter = tuple(replace(one, learning=one.learning // 4) for one in a_probe().sights)
+
+    def look(changed):
+        return a_probe(sights=lighter) if changed.checkpointing else a_probe()
+
+    fit = nearest_fit(cfg, look, limits)
+    assert fit is not None
+    assert fit.options == ("--checkpointing",)
+    smaller = nearest_fit(cfg, lambda cfg: a_probe(), limits)
+    assert smaller is not None
+    assert smaller.options == ("--batch-size", "16", "--accumulate", "4")
+    line = str(refuse("embed", forecast(a_probe(), cfg), limits, smaller))
+    assert line.endswith("(each question is then told from fewer passages)")
+    assert with_rows(cfg.but(batch_size=5), 4) is None
+    kinds = [options[-2:] for _, options in changes(cfg)][1:]
+    assert kinds == [("--checkpointing",), ("--optimizer.state-bits", "8"), ("--model.num-layers", "1")]
+    assert ("--adapt.method", "lora") in [options[-2:] for _, options in changes(cfg.but(parent=Path("run")))]

@@ -1,13 +1,15 @@
 """The arithmetic of a forecast, on a probe whose numbers are known; the count of parameters, on real networks."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from linnet.explain import forecast as told
-from linnet.explain.probe import Sight
+from linnet.explain.probe import Sight, Work, Writing
 from linnet.model.config import ModelConfig
 from linnet.model.network import build
-from linnet.train.config import OptimizerConfig, PretrainConfig
+from linnet.train.config import GRPOConfig, OptimizerConfig, PretrainConfig
 from tests.explain.plans import MB, a_probe
 
 CFG = PretrainConfig(batch_size=8, steps=100, eval_every=50, save_every=25)
@@ -62,6 +64,28 @@ def test_batches_are_as_wide_as_they_are_on_average():
 def test_a_whole_run_has_its_start_its_steps_its_looks_and_its_saves():
     seconds = told.whole_seconds(a_probe(), CFG, 1.0)
     assert seconds == pytest.approx(5 + 2 + 100 + (2 * 32 + 100) * 0.01 + 4 * 0.5)
+
+
+def test_what_a_run_does_beside_its_steps_is_in_its_seconds():
+    writing = Work("answers", 3.0, before=4.0)
+    rolling = Work("replies", 2.0, each_step=0.5)
+    looking = Work("held-out replies", 0.25, each_look=1.0, last=2.0)
+    probe = a_probe(works=(writing, rolling, looking))
+    assert told.step_seconds(probe, CFG) == pytest.approx(1.0 + 0.5 * 2)
+    plain = told.whole_seconds(a_probe(), CFG, 1.0)
+    assert told.whole_seconds(probe, CFG, 1.0) == pytest.approx(plain + 4 * 3 + (2 + 2) * 0.25)
+    found = told.forecast(probe, CFG)
+    assert found.seconds == pytest.approx(plain + 100 + 4 * 3 + (2 + 2) * 0.25)
+    assert found.tokens_per_second == pytest.approx(8 * 64 / 2)
+
+
+def test_replies_that_are_written_at_once_need_room():
+    heavy = Writing(row=20 * MB, probed=4, rows=32)
+    assert told.peak(a_probe(writing=heavy), CFG) == pytest.approx(442 * MB + told.SLACK * (640 - 100) * MB)
+    seen = a_probe(writing=Writing(row=20 * MB, probed=32, rows=32))
+    assert told.peak(seen, CFG) == 450 * MB  # they were in the probe
+    replies = GRPOConfig(parent=Path("run"), batch_size=32)
+    assert told.peak(a_probe(writing=heavy), replies, 8) == pytest.approx(442 * MB + told.SLACK * (160 - 100) * MB)
 
 
 def test_the_parts_add_up():
