@@ -34,7 +34,7 @@ from linnet.retrieve.nearest import Engine
 
 ENGINES: tuple[Engine, ...] = ("faiss", "qdrant")
 DIFFER = "rankings that differ from NumPy's"
-ASKED = ("right source", "right answer", "false refusals", "false answers")
+ASKED = ("right source", "right answer", "quoted", "false refusals", "false answers")
 
 
 def main(arguments: list[str]) -> None:
@@ -94,13 +94,18 @@ def world(seed: int, most: int, encoder: Path | None, run: Path | None) -> dict[
     found: dict[str, Any] = {DIFFER: engines(index, [one.text for one in questions])}
     ways: tuple[By, ...] = ("words",) if encoder is None else ("words", "meaning", "fused")
     found["ways"] = {"questions": len(questions), **retrieval.compare_ways(index, questions)}
+    found["passages"] = {}
     for by in ways:
         better, rest, found[f"evidence, {by}"] = retrieval.calibrate(index, questions, by)
         quote = partial(answer_from, better)
-        found[f"quoted, {by}"] = retrieval.right_sources(better, rest, quote, retrieval.quotes, by)
+        asked = {f"quoted, {by}": retrieval.answered(better, rest, quote, retrieval.quotes, by)}
         if run is not None:
             reply = partial(answer_from, better, model=model_of(RagConfig(index=run, run=run)), form="plain")
-            found[f"model, {by}"] = retrieval.right_sources(better, rest, reply, retrieval.says, by)
+            asked[f"model, {by}"] = retrieval.answered(better, rest, reply, retrieval.says, by)
+        for name, values in asked.items():
+            groups = {measure: retrieval.by_passage(rest, each) for measure, each in values.items()}
+            found[name] = retrieval.shares(groups)
+            found["passages"][name] = {each: [part.tolist() for part in parts] for each, parts in groups.items()}
     print(f"\nsmall world {seed}: {len(questions)} questions", text_table(rows(found["ways"])), sep="\n", flush=True)
     answered = [name for name in found if name.startswith(("quoted", "model"))]
     print(text_table([{"answers": name, **numbers(found[name], ASKED)} for name in answered]), flush=True)
@@ -140,12 +145,11 @@ def numbers(row: dict[str, Any], names: Iterable[str]) -> dict[str, str]:
 
 
 def pooled(worlds: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the mean over worlds of each measure of answers, and the lowest and highest of them."""
-    kinds = [name for name in next(iter(worlds.values())) if name.startswith(("quoted", "model"))]
+    """Return each measure of answers over the questions of all worlds, with its interval over all their passages."""
     shown = []
-    for kind in kinds:
-        each = {name: np.array([one[kind][name] for one in worlds.values()]) for name in ASKED}
-        shown.append(
-            {"answers": kind, **{name: f"{v.mean():.3f} ({v.min():.3f}-{v.max():.3f})" for name, v in each.items()}}
-        )
+    for kind in next(iter(worlds.values()))["passages"]:
+        each = [one["passages"][kind] for one in worlds.values()]
+        groups = {name: (np.concatenate([one[name][0] for one in each]), np.concatenate([one[name][1] for one in each]))
+                  for name in ASKED}  # fmt: skip
+        shown.append({"answers": kind, **numbers(retrieval.shares(groups), ASKED)})
     return shown

@@ -18,11 +18,12 @@ from linnet.metrics import (
     bootstrap_interval,
     compare_paired,
     exact_match,
+    logistic_plane,
     normalised_answer,
     wilson_interval,
 )
 from linnet.retrieve.asking import Answer
-from linnet.retrieve.config import By
+from linnet.retrieve.config import BY_COVERAGE, By, EvidenceConfig
 from linnet.retrieve.fusion import fused
 from linnet.retrieve.index import Found, Index
 
@@ -147,7 +148,7 @@ def compare_ways(index: Index, questions: Sequence[Question]) -> dict[str, Any]:
 
 
 def evidence(index: Index, questions: Sequence[Question], by: By = "fused") -> tuple[np.ndarray, np.ndarray]:
-    """Return the best coverage [Q] of each question by chunks of its own passage's index, and with these left out.
+    """Return the strength [Q] of the best chunk found for each question, and with those of its passage left out.
 
     The second is what a question finds whose answer is not in the documents: the same question to the same documents
     but for the passages that answer it.
@@ -155,20 +156,38 @@ def evidence(index: Index, questions: Sequence[Question], by: By = "fused") -> t
     inside, outside = np.zeros(len(questions)), np.zeros(len(questions))
     for place, question in enumerate(questions):
         found = index.search(question.text, 2 * DEPTH, by)
-        inside[place] = max((one.coverage for one in found[:DEPTH]), default=0.0)
+        inside[place] = max((index.strength(one) for one in found[:DEPTH]), default=0.0)
         rest = [one for one in found if not question.is_answered_by(one)][:DEPTH]
-        outside[place] = max((one.coverage for one in rest), default=0.0)
+        outside[place] = max((index.strength(one) for one in rest), default=0.0)
     return inside, outside
 
 
+def evidence_of(index: Index, questions: Sequence[Question], by: By = "fused") -> EvidenceConfig:
+    """Return what best tells the chunks that answer these questions from the others that are found with them.
+
+    That is the logistic plane through coverage, BM25 and, where the search is not by words alone, the cosine; what the
+    index has stays where there is nothing to tell apart.
+    """
+    plain = replace(index, evidence=BY_COVERAGE)  # asks for vectors only where the search does
+    numbers, right = [], []
+    for question in questions:
+        for one in plain.search(question.text, DEPTH, by):
+            numbers.append((one.coverage, one.words, one.meaning or 0.0))
+            right.append(question.is_answered_by(one))
+    if len(set(right)) < 2:
+        return index.evidence
+    coverage, words, meaning = logistic_plane(right, np.array(numbers))[0].tolist()
+    return EvidenceConfig(coverage=coverage, words=words, meaning=meaning)
+
+
 def threshold_of(inside: np.ndarray, outside: np.ndarray) -> float:
-    """Return the coverage below which least is lost of both: it has the highest share of right verdicts (Youden 1950).
+    """Return the strength below which least is lost of both: it has the highest share of right verdicts (Youden 1950).
 
     Halfway between two values that were seen; of several the lowest, since a search that says too often "not there" is
     of no use.
     """
     seen = np.unique(np.concatenate([inside, outside]))
-    cuts = np.concatenate([[0.0], (seen[1:] + seen[:-1]) / 2])
+    cuts = np.concatenate([[min(0.0, seen[0])], (seen[1:] + seen[:-1]) / 2])
     right = [float((inside >= cut).mean() + (outside < cut).mean()) for cut in cuts]
     return float(cuts[int(np.argmax(right))])
 
@@ -195,7 +214,9 @@ def weight_of(index: Index, questions: Sequence[Question]) -> float:
 def calibrate(
     index: Index, questions: Sequence[Question], by: By = "fused"
 ) -> tuple[Index, list[Question], dict[str, Any]]:
-    """Return the index with weight and threshold that half of the passages give, the other questions, how right it is.
+    """Return the index with what half of the passages give, the other questions, and how right it is on these.
+
+    Half of the passages give the weight of meaning, what is evidence, and below which strength it is weak.
 
     Raises BadInput for questions on one passage only.
     """
@@ -206,6 +227,7 @@ def calibrate(
     learn = [question for question, learned in zip(questions, half, strict=True) if learned]
     rest = [question for question, learned in zip(questions, half, strict=True) if not learned]
     index = replace(index, meaning_weight=weight_of(index, learn))
+    index = replace(index, evidence=evidence_of(index, learn, by))
     index = replace(index, weak_below=threshold_of(*evidence(index, learn, by)))
     inside, outside = evidence(index, rest, by)
     there, absent = inside >= index.weak_below, outside < index.weak_below
@@ -213,6 +235,7 @@ def calibrate(
     numbers = {
         "weak_below": index.weak_below,
         "meaning_weight": index.meaning_weight,
+        "evidence": index.evidence.model_dump(),
         "auroc": auroc(labels, np.concatenate([inside, outside])),
         "answered when there": float(there.mean()),
         "answered when there interval": list(wilson_interval(int(there.sum()), there.size)),
@@ -237,6 +260,43 @@ def quotes(one: str, text: str) -> bool:
 Asked = Callable[[str, Sequence[Found]], Answer]  # a question and what was found -> an answer
 
 
+def answered(
+    index: Index,
+    questions: Sequence[Question],
+    answer: Asked,
+    right: Callable[[str, str], bool],
+    by: By = "fused",
+    k: int = 4,
+) -> dict[str, np.ndarray]:
+    """Return of each question [Q] whether its answer's first source is of its passage, whether it is right, and more.
+
+    `right` says whether a reply is a given answer; "quoted" is an answer that is a sentence of a source, not a model's
+    words. Each question is asked again with all chunks of its passage left out of what was found: a "false refusal"
+    says that it is not in the documents though it is, a "false answer" answers it though it is not.
+    """
+    names = ("right source", "right answer", "quoted", "false refusals", "false answers")
+    values = {name: np.zeros(len(questions)) for name in names}
+    for place, question in enumerate(questions):
+        given = answer(question.text, index.search(question.text, k, by))
+        left = [one for one in index.search(question.text, k + DEPTH, by) if not question.is_answered_by(one)]
+        source = given.sources[given.cited[0] - 1] if given.cited else None
+        values["right source"][place] = source is not None and question.is_answered_by(source)
+        values["right answer"][place] = any(right(one, given.text) for one in question.answers)
+        values["quoted"][place] = given.quoted
+        values["false refusals"][place] = not given.is_there
+        values["false answers"][place] = answer(question.text, left[:k]).is_there
+    return values
+
+
+def shares(groups: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:
+    """Return the mean over questions of each measure, with its interval, from its sums and counts by passage."""
+    found: dict[str, Any] = {"questions": int(next(iter(groups.values()))[1].sum())}
+    for name, (sums, counts) in groups.items():
+        found[name] = float(sums.sum() / counts.sum())
+        found[f"{name} interval"] = list(bootstrap_interval(sums, counts))
+    return found
+
+
 def right_sources(
     index: Index,
     questions: Sequence[Question],
@@ -245,25 +305,6 @@ def right_sources(
     by: By = "fused",
     k: int = 4,
 ) -> dict[str, Any]:
-    """Return how often the first source that an answer names is of the question's passage, and how often it is right.
-
-    Each question is then asked again with all chunks of its passage left out of what was found: "false refusals" is how
-    often it is said not to be in the documents though it is, "false answers" how often it is answered though it is not.
-    `right` says whether a reply is a given answer.
-    """
-    names = ("right source", "right answer", "false refusals", "false answers")
-    values = {name: np.zeros(len(questions)) for name in names}
-    for place, question in enumerate(questions):
-        given = answer(question.text, index.search(question.text, k, by))
-        left = [one for one in index.search(question.text, k + DEPTH, by) if not question.is_answered_by(one)]
-        source = given.sources[given.cited[0] - 1] if given.cited else None
-        values["right source"][place] = source is not None and question.is_answered_by(source)
-        values["right answer"][place] = any(right(one, given.text) for one in question.answers)
-        values["false refusals"][place] = not given.is_there
-        values["false answers"][place] = answer(question.text, left[:k]).is_there
-    found: dict[str, Any] = {"questions": len(questions)}
-    for name, each in values.items():
-        sums, counts = by_passage(questions, each)
-        found[name] = float(each.mean())
-        found[f"{name} interval"] = list(bootstrap_interval(sums, counts))
-    return found
+    """Return how often each thing that `answered` says is so, with intervals over passages."""
+    values = answered(index, questions, answer, right, by, k)
+    return shares({name: by_passage(questions, each) for name, each in values.items()})

@@ -36,6 +36,7 @@ class Answer:
     text: str
     sources: tuple[Found, ...]
     cited: tuple[int, ...]
+    quoted: bool = False  # a sentence of the source, not a model's words
 
     @property
     def is_there(self) -> bool:
@@ -121,20 +122,27 @@ def answer_numbered(question: str, found: Sequence[Found], reply: Reply) -> Answ
     return Answer(text, tuple(found), sources) if sources and not says_no else Answer(NOT_THERE, tuple(found), ())
 
 
-def answer_plain(question: str, found: Sequence[Found], reply: Reply) -> Answer:
-    """Ask a model of one source after another, and take the first reply that stands in the source it was made from."""
+def answer_plain(question: str, found: Sequence[Found], reply: Reply, index: Index) -> Answer:
+    """Ask a model of one source after another, and take the first reply that stands in the source it was made from.
+
+    Give it sources that are enough to answer from: where no reply stands in its source, it is the model that failed,
+    and the first of them is quoted of which it did not say that it is not there.
+    """
+    left = None
     for number, source in enumerate(found, start=1):
         text = reply(plain_prompt(question, source)).strip()
         if stands_in(text, source):
             return Answer(text, tuple(found), (number,))
-    return Answer(NOT_THERE, tuple(found), ())
+        if left is None and terms(text) != terms(NOT_THERE):
+            left = number
+    return answer_quoting(question, found, index, left)
 
 
-def answer_quoting(question: str, found: Sequence[Found], index: Index) -> Answer:
-    """Answer without a model: the sentence of the first source that covers the question best."""
-    if not found:
-        return Answer(NOT_THERE, (), ())
-    return Answer(best_sentence(question, found[0], index), tuple(found), (1,))
+def answer_quoting(question: str, found: Sequence[Found], index: Index, number: int | None = 1) -> Answer:
+    """Answer without a model: the sentence of a source, by its number, that covers the question best."""
+    if number is None or not found:
+        return Answer(NOT_THERE, tuple(found), ())
+    return Answer(best_sentence(question, found[number - 1], index), tuple(found), (number,), quoted=True)
 
 
 def answer(
@@ -149,7 +157,8 @@ def answer(
 ) -> Answer:
     """Search, and answer from what was found; without a model the best sentence is the answer.
 
-    Weak evidence is not answered from unless `anyway`. Raises BadInput for an empty question, and when not one source
+    Weak evidence is not answered from unless `anyway`: where one source is enough the numbered form shows them all, but
+    one by one only those that are enough are asked of. Raises BadInput for an empty question, and when not one source
     fits into the model.
     """
     if not question.strip():
@@ -167,10 +176,11 @@ def answer_from(
     anyway: bool = False,
 ) -> Answer:
     """Answer from what was found in an index, or say that it is not in the documents; see `answer`."""
-    if not found or (index.is_weak(found) and not anyway):
+    strong = list(found) if anyway else index.strong(found)
+    if not strong:
         return Answer(NOT_THERE, tuple(found), ())
     if model is None:
-        return answer_quoting(question, found, index)
+        return answer_quoting(question, strong, index)
     if form == "plain":
-        return answer_plain(question, found, model.reply)
+        return answer_plain(question, strong, model.reply, index)
     return answer_numbered(question, fitting(question, found, model.tokens, model.room), model.reply)

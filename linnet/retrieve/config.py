@@ -8,8 +8,26 @@ from linnet.core.config import Config
 
 # The share of what a question is about that the best chunk must hold, or the documents do not say it. Measured on 465
 # questions of SQuAD; on 460 others it answers 87% whose passage is there and refuses 84% whose passage was left out.
-# `linnet rag INDEX --measure ROWS --calibrate` finds it for other documents.
+# `linnet rag INDEX --measure ROWS --calibrate` finds it for other documents, with what else to go by.
 WEAK_BELOW = 0.45
+
+
+class EvidenceConfig(Config):
+    """What tells that a source answers a question: the sum of its numbers, each times its weight here.
+
+    How high BM25 and a cosine come depends on the documents and the encoder, so that without questions to learn it from
+    only the coverage counts.
+    """
+
+    coverage: float = Field(default=1.0, allow_inf_nan=False)
+    """Of the share of the question's words, by their rarity, that stands in it."""
+    words: float = Field(default=0.0, allow_inf_nan=False)
+    """Of its BM25."""
+    meaning: float = Field(default=0.0, allow_inf_nan=False)
+    """Of the cosine of its vector and the question's."""
+
+
+BY_COVERAGE = EvidenceConfig()
 
 
 class ChunkConfig(Config):

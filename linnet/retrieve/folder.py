@@ -24,7 +24,7 @@ from safetensors.numpy import load_file, save
 from linnet.core.errors import BadInput
 from linnet.core.files import file_hash, json_text, read_json, replace_folder
 from linnet.retrieve.bm25 import Words
-from linnet.retrieve.config import ChunkConfig
+from linnet.retrieve.config import ChunkConfig, EvidenceConfig
 from linnet.retrieve.dense import VECTORS_FILE, Embedder, Load
 from linnet.retrieve.index import Entry, Index
 from linnet.retrieve.nearest import Engine
@@ -95,6 +95,7 @@ def save_index(index: Index, folder: Path, encoder: Path | None = None) -> None:
             "chosen": index.choices.model_dump(mode="json"),
             "weak_below": index.weak_below,
             "meaning_weight": index.meaning_weight,
+            "evidence": index.evidence.model_dump(mode="json"),
             "encoder": index.encoder_hash,
             "files": {name: file_hash(new / name) for name in FILES},
         }
@@ -156,6 +157,8 @@ def _read(folder: Path, load: Load, engine: Engine, qdrant_url: str) -> Index:
     weight = _field({"meaning_weight": 1.0, **about}, "meaning_weight", float, folder)  # older ones have none
     if not 0 <= weight <= 1000:
         raise BadInput(f"{folder / 'index.json'}: meaning_weight {weight} is not from 0 to 1000; make the index anew")
+    given = _field({"evidence": {}, **about}, "evidence", dict, folder)  # older ones go by coverage alone
+    evidence = EvidenceConfig.build(given, where=folder / "index.json")
     content = file_hash(folder / "arrays.safetensors")
     return Index(
         entries,
@@ -167,6 +170,7 @@ def _read(folder: Path, load: Load, engine: Engine, qdrant_url: str) -> Index:
         made_by,
         weak,
         weight,
+        evidence,
         engine,
         qdrant_url,
         content,

@@ -17,7 +17,7 @@ import numpy as np
 
 from linnet.core.errors import BadInput
 from linnet.retrieve.bm25 import Words
-from linnet.retrieve.config import WEAK_BELOW, By, ChunkConfig
+from linnet.retrieve.config import BY_COVERAGE, WEAK_BELOW, By, ChunkConfig, EvidenceConfig
 from linnet.retrieve.dense import Embedder, Load
 from linnet.retrieve.fusion import fused
 from linnet.retrieve.nearest import Engine, Nearest, engine_of, nearest
@@ -37,7 +37,7 @@ class Found:
     text: str
     score: float  # of the ranking that was asked for; comparable within one search only
     words: float  # BM25
-    meaning: float | None  # cosine; None without an encoder
+    meaning: float | None  # cosine; None where nothing asked for a vector
     coverage: float  # which share of what the question is about, by its words' rarity, stands in it
 
 
@@ -62,8 +62,9 @@ class Index:
     vectors: np.ndarray | None = None  # float32 [N, D], of length 1
     embedder: Embedder | None = None
     encoder_hash: str = ""
-    weak_below: float = WEAK_BELOW
+    weak_below: float = WEAK_BELOW  # a source of less strength is not answered from
     meaning_weight: float = 1.0  # of the ranking by meaning beside that by words, where both are fused
+    evidence: EvidenceConfig = BY_COVERAGE
     engine: Engine = "numpy"
     qdrant_url: str = ""
     content: str = ""  # the hash of what is indexed
@@ -93,8 +94,8 @@ class Index:
         asked, depth = terms(question), max(k, DEPTH)
         scores = self.words.scores(asked)
         by_words = [int(place) for place in _best(scores, depth)] if by != "meaning" else []
-        vector = None if by == "words" else self._vector(question)
-        near = {} if vector is None else dict(self._near(vector, depth))
+        vector = self._vector(question) if by != "words" or self.evidence.meaning else None
+        near = {} if vector is None or by == "words" else dict(self._near(vector, depth))
         if by == "words":
             ranking = [(place, float(scores[place])) for place in by_words]
         elif by == "meaning":
@@ -103,9 +104,14 @@ class Index:
             ranking = fused([by_words, list(near)], weights=(1.0, self.meaning_weight))
         return [self._found(place, score, float(scores[place]), vector, asked) for place, score in ranking[:k]]
 
-    def is_weak(self, found: Sequence[Found]) -> bool:
-        """Say whether what was found is too little to answer from: the documents most likely do not say it."""
-        return max((one.coverage for one in found), default=0.0) < self.weak_below
+    def strength(self, one: Found) -> float:
+        """Return how much tells that a chunk answers the question that it was found for, by the index's evidence."""
+        meaning = 0.0 if one.meaning is None else self.evidence.meaning * one.meaning
+        return self.evidence.coverage * one.coverage + self.evidence.words * one.words + meaning
+
+    def strong(self, found: Sequence[Found]) -> list[Found]:
+        """Return the chunks that are enough to answer from; where none is, the documents most likely do not say it."""
+        return [one for one in found if self.strength(one) >= self.weak_below]
 
     def ranking(self, question: str, by: Literal["words", "meaning"], depth: int = DEPTH) -> list[int]:
         """Return the numbers of the best chunks by one way alone, best first: what is fused."""

@@ -112,10 +112,12 @@ def without(before: Index, names: Iterable[str]) -> tuple[Index, Changes]:
 
 
 def _judging_as(before: Index, index: Index) -> Index:
-    """Return an index with what was found out with another one's questions; a weight is that of its encoder."""
-    same = before.encoder_hash == index.encoder_hash
-    weight = before.meaning_weight if same else index.meaning_weight
-    return replace(index, weak_below=before.weak_below, meaning_weight=weight)
+    """Return an index with what was found out with another one's questions, but not what its encoder had a part in."""
+    if before.encoder_hash == index.encoder_hash:
+        index = replace(index, meaning_weight=before.meaning_weight)
+    elif before.evidence.meaning:
+        return index
+    return replace(index, weak_below=before.weak_below, evidence=before.evidence)
 
 
 def _part(entry: Entry, choices: ChunkConfig, embedder: Embedder | None) -> _Part:

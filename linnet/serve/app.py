@@ -151,7 +151,7 @@ async def _from_documents(service: Service, desk: Desk, body: ChatBody) -> Respo
     """Search, and let the model answer from what was found."""
     index = check(service.index, desk.host, body)
     found, enough = await service.aside(lambda: search(index, body))
-    job, answer = sourced(desk, body, service.cfg, found, enough)
+    job, answer = sourced(desk, body, service.cfg, index, found, enough)
     return Reply(service, job, answer, body.stream)
 
 

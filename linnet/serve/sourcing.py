@@ -1,7 +1,7 @@
 """Answers from an index of documents: found, asked of the model, and sent when it is known which source they are from.
 
 A reply is checked before anybody reads it, so it comes as one piece; what no source shown holds is "not in the
-documents", as `linnet rag` says it.
+documents", or a source is quoted, as `linnet rag` does it.
 """
 
 import time
@@ -58,23 +58,27 @@ def check(index: Index | None, host: Host, body: ChatBody) -> Index:
 
 
 def search(index: Index, body: ChatBody) -> tuple[list[Found], bool]:
-    """Return what is found for the last message, and whether it is enough to answer from."""
+    """Return what is found for the last message, and whether it is enough to answer from.
+
+    Sources that are asked of one by one are only those that are enough each.
+    """
     wanted = body.linnet
     try:
         found = index.search(body.messages[-1].text, wanted.sources, wanted.by)
     except BadInput as error:
         raise Refused(400, str(error), param="linnet.by") from None
-    return found, bool(found) and (wanted.anyway or not index.is_weak(found))
+    strong = found if wanted.anyway else index.strong(found)
+    return (strong if strong and wanted.form == "plain" else found), bool(strong)
 
 
 def sourced(
-    desk: Desk, body: ChatBody, cfg: ServeConfig, found: Sequence[Found], enough: bool
+    desk: Desk, body: ChatBody, cfg: ServeConfig, index: Index, found: Sequence[Found], enough: bool
 ) -> "tuple[SourcedJob | NothingFound, SourcedAnswer]":
     """Return the job and the answer of a question for which this was found; raises Refused as `ask_chat` does."""
     job: SourcedJob | NothingFound
     if enough:
         asked, shown = ask_sources(desk.host, body, cfg, found)
-        job = SourcedJob(desk, asked, body, shown)
+        job = SourcedJob(desk, asked, body, index, shown)
     else:
         nobody = Request((), SamplingConfig(), (), logprobs=False)
         asked = Asked([], [nobody], time.monotonic() + cfg.request_seconds)
@@ -116,11 +120,11 @@ class SourcedJob:
 
     more = False
 
-    def __init__(self, desk: Desk, asked: Asked, body: ChatBody, shown: Sequence[Found]):
+    def __init__(self, desk: Desk, asked: Asked, body: ChatBody, index: Index, shown: Sequence[Found]):
         """Hand the requests to the engine; raises Refused as `Desk.submit` does."""
         self.desk, self.deadline = desk, asked.deadline
         self.answer = Answer(NOT_THERE, tuple(shown), ())
-        self._body, self._shown = body, shown
+        self._body, self._index, self._shown = body, index, shown
         self._job: Job = desk.submit(asked.requests, asked.deadline)
 
     async def events(self) -> AsyncIterator[tuple[int, Event]]:
@@ -133,7 +137,7 @@ class SourcedJob:
         question = self._body.messages[-1].text
         if self._body.linnet.form == "plain":
             replies = iter(texts)
-            self.answer = answer_plain(question, self._shown, lambda message: next(replies))
+            self.answer = answer_plain(question, self._shown, lambda message: next(replies), self._index)
         else:
             self.answer = answer_numbered(question, self._shown, lambda message: texts[0])
         cut = self.answer.text in [text.strip() for text, end in zip(texts, ends, strict=True) if end == "length"]

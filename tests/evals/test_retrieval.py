@@ -81,6 +81,8 @@ def test_the_threshold_by_hand():
     cut = retrieval.threshold_of(np.array([0.4, 0.8, 0.9]), np.array([0.1, 0.2, 0.5]))
     assert 0.2 < cut < 0.4  # 3 of 3 and 2 of 3; at 0.65 it would be 2 of 3 and 3 of 3: of both, the lower
     assert retrieval.threshold_of(np.array([0.5]), np.array([0.5])) == 0.0
+    assert -1 < retrieval.threshold_of(np.array([1.0, -0.5]), np.array([-2.0, -1.0])) < -0.5
+    assert retrieval.threshold_of(np.array([-1.0]), np.array([-0.5])) == -1.0  # nothing is refused
 
 
 def test_evidence_is_less_without_the_passage(index, questions):
@@ -95,15 +97,34 @@ def test_evidence_is_less_without_the_passage(index, questions):
         retrieval.calibrate(index, questions[:2])
 
 
+def test_evidence_is_learned_from_what_tells_the_right_chunks_from_the_others():
+    # Of each pair both cover the question, but only one speaks of it again and again: BM25 tells, coverage cannot.
+    names = ["ant", "bee", "cow", "dog", "elk", "fox"]
+    texts = {f"{name}{n}": f"{name} " * (4 * n + 1) + "end." for name in names for n in (0, 1)}
+    index = make(sources(texts), ChunkConfig(tokens=60, overlap=0), None)
+    index = replace(index, entries=tuple(replace(one, title="") for one in index.entries))
+    asked = [Question(name, (), frozenset({(f"{name}1", 0, 9)})) for name in names]
+    learned = retrieval.evidence_of(index, asked)
+    assert learned.words > 0.5
+    assert learned.meaning == 0
+    better = replace(index, evidence=learned)
+    inside, outside = retrieval.evidence(better, asked)
+    assert inside.min() > outside.max()
+    assert (np.subtract(*retrieval.evidence(index, asked)) == 0).all()
+    nothing = [replace(one, places=frozenset({("nowhere", 0, 9)})) for one in asked]
+    assert retrieval.evidence_of(better, nothing) == learned  # nothing to tell apart: as it was
+
+
 def test_the_right_source_is_that_of_the_passage(index, questions):
     def answer(question, found):
         if "linnet" in question:
             return Answer(NOT_THERE, tuple(found), ())
-        return Answer("Mice" if "What" in question else "Elephants", tuple(found), (1,) if found else ())
+        what = "What" in question
+        return Answer("Mice" if what else "Elephants", tuple(found), (1,) if found else (), quoted=what)
 
     numbers = retrieval.right_sources(index, questions[:3], answer, lambda one, said: one == said.lower(), "words")
     assert numbers["right source"] == pytest.approx(2 / 3)
-    assert numbers["right answer"] == pytest.approx(1 / 3)
+    assert numbers["right answer"] == numbers["quoted"] == pytest.approx(1 / 3)
     assert numbers["false refusals"] == pytest.approx(1 / 3)
     seen = [index.search(one.text, 10, "words") for one in questions[:3]]
     others = [

@@ -62,18 +62,48 @@ def test_one_after_another():
         asked.append(text)
         return "Bones."
 
-    answer = asking.answer_plain("What do dogs love?", found(CATS, DOGS, BOTH), reply)
-    assert (answer.text, answer.cited) == ("Bones.", (2,))
+    index = make(sources(), ChunkConfig(), None)
+    answer = asking.answer_plain("What do dogs love?", found(CATS, DOGS, BOTH), reply, index)
+    assert (answer.text, answer.cited, answer.quoted) == ("Bones.", (2,), False)
     assert asked == [f"{CATS}\nWhat do dogs love?", f"{DOGS}\nWhat do dogs love?"]
-    nowhere = asking.answer_plain("?", found(CATS), lambda text: "an elephant")
-    assert (nowhere.text, nowhere.cited) == (NOT_THERE, ())
-    assert asking.answer_plain("?", found(CATS), lambda text: "").cited == ()
+    assert asking.answer_plain("?", [], reply, index).text == NOT_THERE
+
+
+@pytest.mark.parametrize(
+    ("replies", "text", "cited"),
+    [
+        (["an elephant", ""], "Cats hunt mice.", (1,)),  # the model failed; the sources were enough
+        ([NOT_THERE.upper(), "an elephant"], "Dogs love bones.", (2,)),
+        ([NOT_THERE, NOT_THERE], NOT_THERE, ()),  # the model says so itself
+    ],
+)
+def test_where_no_reply_stands_in_its_source_the_source_is_quoted(replies, text, cited):
+    said = iter(replies)
+    index = make(sources(), ChunkConfig(), None)
+    answer = asking.answer_plain("What do cats hunt?", found(CATS, DOGS), lambda text: next(said), index)
+    assert (answer.text, answer.cited, answer.quoted) == (text, cited, bool(cited))
+
+
+def test_one_after_another_only_sources_that_are_enough_are_asked():
+    index = make(sources(), ChunkConfig(tokens=60, overlap=0), None)
+    question = "What does the linnet eat in the hedge?"
+    seen, hits = [], index.search(question, 2)
+    model = asking.Model(lambda text: seen.append(text) or "", len, 10**6)
+    assert [one.document for one in hits] == ["birds", "fish"]  # fish eat too, and that is all
+    answer = asking.answer_from(index, question, hits, model, form="plain")
+    assert [one.document for one in answer.sources] == ["birds"]
+    assert seen == [asking.plain_prompt(question, hits[0])]
+    asking.answer_from(index, question, hits, model, form="plain", anyway=True)
+    assert len(seen) == 1 + 2
+    weak = asking.answer_from(index, question, hits[1:], model, form="plain")
+    assert (weak.text, weak.sources, len(seen)) == (NOT_THERE, tuple(hits[1:]), 3)
+    assert asking.answer_from(index, question, hits[::-1]).sources == (hits[0],)  # nor is a weak one quoted
 
 
 def test_without_a_model_a_sentence_is_quoted():
     index = make(sources(), ChunkConfig(tokens=60, overlap=0), None)
     answer = asking.answer_quoting("What does the linnet in the hedge do?", index.search("linnet hedge"), index)
-    assert (answer.text, answer.cited) == ("A linnet sings in the hedge.", (1,))
+    assert (answer.text, answer.cited, answer.quoted) == ("A linnet sings in the hedge.", (1,), True)
     assert asking.answer_quoting("?", [], index).text == NOT_THERE
 
 

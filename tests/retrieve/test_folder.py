@@ -15,7 +15,7 @@ from linnet.artifacts import load_network
 from linnet.core.errors import BadInput
 from linnet.core.files import file_hash
 from linnet.retrieve import folder
-from linnet.retrieve.config import ChunkConfig
+from linnet.retrieve.config import BY_COVERAGE, ChunkConfig, EvidenceConfig
 from linnet.retrieve.dense import Embedder
 from linnet.retrieve.folder import encoder_hash, encoder_of, save_index
 from linnet.retrieve.index import Index
@@ -42,8 +42,14 @@ def test_it_is_read_back_as_it_was(made):
     assert (index.vectors == again.vectors).all()
     assert index.search("what do fish eat", 5) == again.search("what do fish eat", 5)
     assert index.weak_below == again.weak_below
-    save_index(replace(index, meaning_weight=0.25), made, run)
-    assert Index.open(made, load_network).meaning_weight == 0.25
+    found_out = EvidenceConfig(coverage=2, words=0.5, meaning=-0.25)
+    save_index(replace(index, meaning_weight=0.25, evidence=found_out), made, run)
+    again = Index.open(made, load_network)
+    assert (again.meaning_weight, again.evidence) == (0.25, found_out)
+    about = json.loads((made / "index.json").read_text())
+    del about["evidence"]  # as an older one: coverage alone
+    (made / "index.json").write_text(json.dumps(about))
+    assert Index.open(made, load_network).evidence == BY_COVERAGE
 
 
 def test_brought_up_to_date_the_folder_is_as_made_anew(made, tmp_path):
@@ -91,6 +97,9 @@ def test_what_is_damaged_or_missing_is_named(made, tmp_path):
         ({"weak_below": "x"}, "weak_below"),
         ({"meaning_weight": -1}, "meaning_weight"),
         ({"meaning_weight": float("nan")}, "meaning_weight"),
+        ({"evidence": 3}, "evidence"),
+        ({"evidence": {"covrage": 1}}, "covrage"),
+        ({"evidence": {"words": float("nan")}}, "words"),
         ({"encoder": None}, "encoder"),
         ({"files": {}}, "damaged"),
     ],

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from linnet.core.errors import BadInput
-from linnet.retrieve.config import ChunkConfig
+from linnet.retrieve.config import ChunkConfig, EvidenceConfig
 from linnet.retrieve.dense import Embedder
 from linnet.retrieve.fusion import fused
 from linnet.retrieve.making import make
@@ -65,10 +65,23 @@ def test_without_an_encoder_it_is_by_words():
 
 
 def test_weak_evidence(index):
-    assert index.is_weak([])
-    assert index.is_weak(index.search("Who invented the telephone exchange of Bern?"))
-    assert not index.is_weak(index.search("a linnet sings in the hedge"))
-    assert replace(index, weak_below=1.1).is_weak(index.search("a linnet sings in the hedge"))
+    assert not index.strong(index.search("Who invented the telephone exchange of Bern?"))
+    found = index.search("a linnet sings in the hedge", 9)
+    assert index.strong(found) == [one for one in found if one.coverage >= index.weak_below] == found[:1]
+    assert not replace(index, weak_below=1.1).strong(found)
+
+
+def test_evidence_is_what_it_was_found_to_be(index):
+    weighed = replace(index, evidence=EvidenceConfig(coverage=2, words=0.5, meaning=-3), weak_below=0.0)
+    for by in ("words", "meaning", "fused"):  # a search by words gets the cosines that its evidence asks for
+        for one in weighed.search("a linnet sings in the hedge", 9, by):
+            assert weighed.strength(one) == pytest.approx(2 * one.coverage + 0.5 * one.words - 3 * one.meaning)
+            assert (one in weighed.strong([one])) == (weighed.strength(one) >= 0)
+    assert weighed.search("linnet", 2, "words")[0].document == "birds"
+    assert index.search("linnet", 2, "words")[0].meaning is None
+    plain = make(sources(), CHOICES, None)
+    [one] = replace(plain, evidence=weighed.evidence).search("linnet", 1)
+    assert weighed.strength(one) == pytest.approx(2 * one.coverage + 0.5 * one.words)
 
 
 @pytest.mark.parametrize(

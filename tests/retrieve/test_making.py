@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from linnet.core.errors import BadInput
-from linnet.retrieve.config import ChunkConfig
+from linnet.retrieve.config import BY_COVERAGE, WEAK_BELOW, ChunkConfig, EvidenceConfig
 from linnet.retrieve.dense import Embedder
 from linnet.retrieve.documents import Source
 from linnet.retrieve.making import make, update, without
@@ -58,14 +58,19 @@ def test_other_choices_or_another_encoder_make_all_anew_without_reading():
 
 
 def test_what_was_found_out_with_questions_stays():
-    first = replace(make(sources(), CHOICES, Embedder(encoder(), TOKENIZER), "a"), weak_below=0.3, meaning_weight=0.5)
+    first = make(sources(), CHOICES, Embedder(encoder(), TOKENIZER), "a")
+    by_words = EvidenceConfig(coverage=1, words=2)
+    first = replace(first, weak_below=0.3, meaning_weight=0.5, evidence=by_words)
     for other in (
         update(first, sources({"ants": "Ants walk."}), CHOICES, first.embedder, "a"),
         without(first, ["fish"]),
     ):
-        assert (other[0].weak_below, other[0].meaning_weight) == (0.3, 0.5)
-    anew = update(first, sources(), CHOICES, Embedder(encoder(1), TOKENIZER), "b")[0]
-    assert (anew.weak_below, anew.meaning_weight) == (0.3, 1.0)  # the weight was that of another encoder
+        assert (other[0].weak_below, other[0].meaning_weight, other[0].evidence) == (0.3, 0.5, by_words)
+    changed = sources(), CHOICES, Embedder(encoder(1), TOKENIZER), "b"
+    anew = update(first, *changed)[0]
+    assert (anew.weak_below, anew.meaning_weight, anew.evidence) == (0.3, 1.0, by_words)  # the weight was its encoder's
+    anew = update(replace(first, evidence=EvidenceConfig(meaning=1)), *changed)[0]
+    assert (anew.weak_below, anew.evidence) == (WEAK_BELOW, BY_COVERAGE)  # and so was this evidence
 
 
 def test_what_cannot_be_read_is_left_out_with_its_reason_or_stops_all():
