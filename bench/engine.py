@@ -1,9 +1,10 @@
-"""Tokens a second of the serving engine beside llama.cpp, transformers and one text at a time, on the same weights.
+"""Tokens a second of the serving engine beside llama.cpp, onnxruntime and transformers, on the same weights.
 
 All programs wait side by side in processes of their own, with the same weights and prompts. In each round every one
 writes the same texts, and ratios are taken round by round, so that a slow spell of the machine cancels out. Reading a
-prompt and writing are measured apart. transformers is given all texts as one batch, which is its best; who cannot run
-the architecture is left out. The share of texts that begin with the same token says that it is the same model.
+prompt and writing are measured apart. transformers and onnxruntime are given all texts as one batch, which is their
+best; who cannot run the architecture is left out. The share of texts that begin with the same token says that it is the
+same model.
 """
 
 import argparse
@@ -18,11 +19,11 @@ from typing import Any
 
 import torch
 
-from bench import llamacpp
+from bench import llamacpp, onnx_peer
 from bench.speakers import PROGRAMS, Job, network
 from bench.turns import Player
 from linnet.core.errors import BadInput
-from linnet.core.machine import describe
+from linnet.core.machine import cores, describe
 from linnet.export.hf_families import choose
 from linnet.export.hf_folder import write_network
 from linnet.infer import native
@@ -63,12 +64,12 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 
 def export(folder: Path, run: str, shape: dict[str, Any]) -> bool:
-    """Write the model for transformers; False, with the reason on the screen, where it has no such architecture."""
+    """Write the model for transformers and onnxruntime; False, and the reason on the screen, where neither has it."""
     model = network(run, shape)
     try:
         choice = choose(model.config, run or "this shape")
     except BadInput as reason:
-        print(f"transformers is left out: {reason}")
+        print(f"transformers and onnxruntime are left out: {reason}")
         return False
     write_network(folder, model, choice, torch.float32, 10**9, {})
     return True
@@ -166,6 +167,8 @@ BYTES = {
     "compiled": (4, 4),
     "engine": (4, 4),
     "transformers": (4, 4),
+    "onnxruntime fp32": (4, 4),
+    "onnxruntime int8": (1, 4),
 }
 
 
@@ -199,11 +202,27 @@ def table(rows: list[dict[str, Any]], reference: str) -> str:
     return "\n".join(lines)
 
 
+def no_onnx(folder: Path, kinds: list[str]) -> str | None:
+    """Write the files for onnxruntime; return why it does not take part, if so."""
+    if not onnx_peer.is_there():
+        return onnx_peer.INSTALL
+    try:
+        onnx_peer.write_onnx(folder, kinds)
+    except BadInput as reason:
+        return f"onnxruntime is left out: {reason}"
+    return None
+
+
 def programs_for(asked: list[str], run: str, shape: dict[str, Any], folder: Path) -> list[str]:
     """Return who takes part, and say who does not and why."""
     found = list(asked)
-    if "transformers" in found and not export(folder, run, shape):
-        found.remove("transformers")
+    theirs = [name for name in found if name.startswith(("transformers", "onnxruntime"))]
+    if theirs and not export(folder, run, shape):
+        found = [name for name in found if name not in theirs]
+    kinds = [name.split()[1] for name in found if name.startswith("onnxruntime")]
+    if kinds and (why := no_onnx(folder, kinds)):
+        print(why)
+        found = [name for name in found if not name.startswith("onnxruntime")]
     if not llamacpp.is_there() and any(name.startswith("llama.cpp") for name in found):
         print(llamacpp.INSTALL)
         found = [name for name in found if not name.startswith("llama.cpp")]
@@ -237,6 +256,8 @@ def main(arguments: list[str]) -> None:
     asked = parser.parse_args(arguments)
     if min(*asked.streams, asked.prompt_tokens, asked.before, asked.new_tokens, asked.rounds) < 1:
         parser.error("streams, tokens and rounds are 1 or more")
+    if (asked.threads or 0) > cores():  # OMP_PROC_BIND binds this process as soon as torch is there, and its children
+        parser.error(f"{asked.threads} threads on {cores()} core: is OMP_PROC_BIND or taskset set? Then unset it")
     run, shape = str(asked.run or ""), {} if asked.run else SHAPES[asked.shape]
     if not run:  # rather a shorter prompt than none
         asked.prompt_tokens = min(asked.prompt_tokens, shape["context_length"] - 1)

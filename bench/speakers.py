@@ -1,4 +1,4 @@
-"""Ways to write with one model, many texts a call: one at a time, the engine, transformers' generate, llama.cpp.
+"""Ways to write with one model, many texts a call: one at a time, the engine, and the others of the race.
 
 Run by `bench/engine.py` as `python -m bench.speakers JOB`; a job is the JSON of `Job`. All are greedy and write to the
 end of their budget; the prompts are random ids, new in every round, so that no prefix is shared.
@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from bench import llamacpp
+from bench import llamacpp, onnx_peer
 from bench.turns import Turns
 from linnet.adapt.kernels import choose
 from linnet.adapt.quant_config import QuantConfig
@@ -128,6 +128,11 @@ def llama(job: Job, kind: str) -> Write:
     return lambda prompts, tokens, _: asked(prompts, tokens)
 
 
+def onnxruntime(job: Job, kind: str) -> Write:
+    """Write all texts as one batch of onnxruntime's generator."""
+    return onnx_peer.writer(onnx_peer.folder_of(Path(job.files), kind), job.threads or torch.get_num_threads())
+
+
 def prompts_of(job: Job, vocab_size: int, turn: int, call: int = 0) -> Prompts:
     """Return the prompts of a turn, the same for every program; others in each call, so that none is in a cache."""
     dice = torch.Generator().manual_seed(2 * turn + call)
@@ -148,6 +153,7 @@ PROGRAMS: dict[str, Callable[[Job], Write]] = {
     "compiled int8": partial(engine, method="int8", compiled=True),
     "compiled int4": partial(engine, method="int4", compiled=True),
     "transformers": transformers,
+    **{f"onnxruntime {kind}": partial(onnxruntime, kind=kind) for kind in onnx_peer.KINDS},
     **{f"llama.cpp {kind}": partial(llama, kind=kind) for kind in llamacpp.KINDS},
 }
 

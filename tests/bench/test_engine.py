@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from bench import llamacpp
-from bench.engine import SHAPES, bytes_read, programs_for, summary, table, times
+from bench import llamacpp, onnx_peer
+from bench.engine import SHAPES, bytes_read, main, programs_for, summary, table, times
 from bench.speakers import Job, network, prompts_of
 from linnet.infer import native
 
@@ -42,6 +42,8 @@ def test_what_is_read_for_a_token():
     matrices = 512 * 64 + 2 * (4 * 64 * 64 + 3 * 64 * 256)
     assert bytes_read("compiled", model, 10) == 4 * matrices + 2 * 2 * 64 * 10 * 4
     assert bytes_read("llama.cpp Q8_0", model, 10) == 34 / 32 * matrices + 2 * 2 * 64 * 10 * 2
+    assert bytes_read("onnxruntime fp32", model, 10) == bytes_read("compiled", model, 10)
+    assert bytes_read("onnxruntime int8", model, 10) == matrices + 2 * 2 * 64 * 10 * 4
     assert bytes_read("one at a time", model, 10) is None
 
 
@@ -54,6 +56,7 @@ def test_prompts_are_new_in_every_turn_and_the_same_for_all():
 
 
 @pytest.mark.slow
+@pytest.mark.alone  # on a busy machine reading can take longer than reading and writing a few tokens does later
 def test_one_round_of_the_smallest_shape(tmp_path):
     pytest.importorskip("transformers")
     out = tmp_path / "engine.json"
@@ -67,12 +70,20 @@ def test_one_round_of_the_smallest_shape(tmp_path):
 
 def test_who_cannot_take_part_is_left_out_and_told(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(llamacpp, "is_there", lambda: False)
+    monkeypatch.setattr(onnx_peer, "is_there", lambda: False)
     monkeypatch.setenv("CC", "/no/such/compiler")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     native.library.cache_clear()
-    asked = ["engine", "compiled bf16", "llama.cpp Q8_0"]
+    asked = ["engine", "compiled bf16", "llama.cpp Q8_0", "onnxruntime fp32", "onnxruntime int8"]
     assert programs_for(asked, "", SHAPES["nano"], tmp_path) == ["engine"]
     native.library.cache_clear()
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "llama.cpp is left out: pip install gguf xllamacpp"
-    assert said[1].startswith("the compiled pass is left out: /no/such/compiler: cannot compile")
+    assert said[0] == "onnxruntime is left out: pip install onnxruntime-genai onnx onnx-ir transformers"
+    assert said[1] == "llama.cpp is left out: pip install gguf xllamacpp"
+    assert said[2].startswith("the compiled pass is left out: /no/such/compiler: cannot compile")
+
+
+def test_more_threads_than_cores_are_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["--shape", "nano", "--threads", "10000"])
+    assert "10000 threads on" in capsys.readouterr().err
