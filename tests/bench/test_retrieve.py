@@ -42,6 +42,16 @@ def test_rankings_that_differ_are_counted(squad, tmp_path, monkeypatch):
     assert retrieve.engines(index, ["cats", "dogs"]) == {"faiss": 2}
 
 
+def test_worlds_are_pooled_by_their_questions():
+    worlds = {"0": ([2.0, 1.0], [2.0, 2.0]), "1": ([0.0], [8.0])}
+    found = {
+        seed: {"passages": {"quoted, words": dict.fromkeys(retrieve.ASKED, parts)}} for seed, parts in worlds.items()
+    }
+    [row] = retrieve.pooled(found)
+    assert row["answers"] == "quoted, words"
+    assert row["right source"].startswith("0.250 (0.000-")  # 3 of 12, not the mean of 0.75 and 0
+
+
 @pytest.mark.slow
 def test_small_worlds_by_words(tmp_path, capsys):
     retrieve.main(
