@@ -12,6 +12,7 @@ from linnet import tasks
 from linnet.artifacts import load_model
 from linnet.batches.judged import Judged, JudgedIds, JudgedRows, balanced, encode, hold_out
 from linnet.core.errors import BadInput, NothingToLearn
+from linnet.core.machine import memory_bytes
 from linnet.explain.first_step import Beginning, Chore, Elsewhere, Measuring, widest
 from linnet.explain.probe import NO_WRITING, Writing
 from linnet.explain.writing import (
@@ -57,9 +58,10 @@ class Answers:
 def judging(cfg: VerifierConfig, precision: Precision, elsewhere: Elsewhere) -> Beginning:
     """Return the beginning of `linnet verifier`; raises BadInput as the recipe does."""
     parent, tokenizer = load_model(cfg.parent, precision.device)
-    began = time.perf_counter()
+    began, size = time.perf_counter(), memory_bytes(precision.device)
     answers = _given_answers(cfg, parent, tokenizer) if cfg.candidates else _own_answers(cfg, parent, tokenizer)
     spent = 0.0 if cfg.candidates else time.perf_counter() - began
+    grown = 0 if cfg.candidates else memory_bytes(precision.device) - size
     state = correctness.begin(parent, answers.train, tokenizer.pad_id, cfg, precision)
     evidence = correctness.find_evidence(state.model, answers.train[:LIKELIHOODS], tokenizer.pad_id, precision)
     began = time.perf_counter()
@@ -87,7 +89,7 @@ def judging(cfg: VerifierConfig, precision: Precision, elsewhere: Elsewhere) -> 
     most = min(AT_ONCE, cfg.problems * cfg.answers)
     writing = Writing(row_bytes(parent, parent.config.context_length), most, most) if not cfg.candidates else NO_WRITING
     measuring = Measuring(before, each, 0, READ_AT_ONCE)
-    return Beginning(state, objective, found, measuring, share, False, False, chores, writing, spent)
+    return Beginning(state, objective, found, measuring, share, False, False, chores, writing, spent, grown)
 
 
 def _given_answers(cfg: VerifierConfig, parent: Decoder, tokenizer: Tokenizer) -> Answers:

@@ -13,6 +13,7 @@ from linnet.artifacts import load_model
 from linnet.batches.pairs import PairIds, Pairs
 from linnet.batches.pairs import encode as encode_pairs
 from linnet.core.errors import NothingToLearn
+from linnet.core.machine import memory_bytes
 from linnet.explain.first_step import Beginning, Chore, Elsewhere, Measuring, widest
 from linnet.explain.probe import NO_WRITING, Writing
 from linnet.explain.writing import AT_ONCE, READ_AT_ONCE, asked_for_a_while, light_rows, row_bytes, tiled, timed
@@ -45,7 +46,9 @@ def preferring(cfg: DPOConfig, precision: Precision, elsewhere: Elsewhere) -> Be
     chats(cfg.parent)
     loaded, tokenizer = load_model(cfg.parent, precision.device)
     model = begin_adapting(cfg, without_dropout(loaded), tokenizer)
+    before = memory_bytes(precision.device)
     own, spent = timed(lambda: _own_pairs(cfg, model, tokenizer) if cfg.pairs_from else None)
+    grown = memory_bytes(precision.device) - before
     pairs, held_out = _pair_sets(cfg, own, model, tokenizer)
     start = start_of(model)
     reference = logprobs_of(start, precision)
@@ -71,7 +74,7 @@ def preferring(cfg: DPOConfig, precision: Precision, elsewhere: Elsewhere) -> Be
         chores.append(Chore("pairs", lambda: own.seconds, before=own.whole))
     writing = Writing(row_bytes(model, model.config.context_length), AT_ONCE, AT_ONCE) if own else NO_WRITING
     measuring = Measuring(drawn + held, held, held, READ_AT_ONCE)
-    return Beginning(state, objective, found, measuring, share, False, False, tuple(chores), writing, spent)
+    return Beginning(state, objective, found, measuring, share, False, False, tuple(chores), writing, spent, grown)
 
 
 def _pair_sets(cfg: DPOConfig, own: OwnPairs | None, model: Decoder, tokenizer: Tokenizer) -> tuple[Pairs, Pairs]:

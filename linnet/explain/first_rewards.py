@@ -10,6 +10,7 @@ from linnet.adapt.surgery import start_of
 from linnet.artifacts import load_model
 from linnet.batches.batch import IGNORE, Batch
 from linnet.batches.rollouts import RolloutBatch
+from linnet.core.machine import memory_bytes
 from linnet.explain.first_step import Beginning, Chore, Measuring, places_in
 from linnet.explain.probe import Writing
 from linnet.explain.writing import PATIENCE, light_rows, row_bytes, timed
@@ -54,7 +55,7 @@ def rewarding(cfg: GRPOConfig, precision: Precision) -> Beginning:
         model, tokenizer, task, questions, prompts=groups, group=cfg.group, sampling=sampling,
         scaled=cfg.scale_rewards, old=policy if cfg.updates > 1 else None, reference=reference,
     )  # fmt: skip
-    began = time.perf_counter()
+    began, before = time.perf_counter(), memory_bytes(precision.device)
     seen, seconds = _rolled_out(rollouts)
     prompts = [len(chat_prompt(tokenizer, one)) for one in questions]
     ended = all(bool(batch.finished.all()) for batch in seen)
@@ -62,7 +63,7 @@ def rewarding(cfg: GRPOConfig, precision: Precision) -> Beginning:
     widest_of_all = width if ended else min(context, max(width, max(prompts) + longest - 1))
     share = sum(batch.rows.ids.shape[1] for batch in seen) / len(seen) / widest_of_all
     first = widened(max(seen, key=places_in), widest_of_all)
-    spent = time.perf_counter() - began
+    spent, grown = time.perf_counter() - began, memory_bytes(precision.device) - before
     state = begin_tuning(cfg, model, rollouts, precision)
     objective = grpo_objective(
         cfg.averaging, longest=longest, clip_low=cfg.clip_low, clip_high=cfg.clip_high, kl_weight=cfg.kl_weight,
@@ -81,7 +82,7 @@ def rewarding(cfg: GRPOConfig, precision: Precision) -> Beginning:
         ),
     )  # fmt: skip
     writing = Writing(row_bytes(model, max(prompts) + longest), groups * cfg.group, cfg.batch_size)
-    return Beginning(state, objective, first, Measuring(0, 0, 0, 1), share, False, True, chores, writing, spent)
+    return Beginning(state, objective, first, Measuring(0, 0, 0, 1), share, False, True, chores, writing, spent, grown)
 
 
 def _rolled_out(rollouts: Rollouts) -> tuple[list[RolloutBatch], float]:

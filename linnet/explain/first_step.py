@@ -87,6 +87,8 @@ class Beginning:
     writing: Writing = NO_WRITING
     spent: float = 0.0
     """Seconds that went by on the way here for looking alone: a run spends them as its chores say."""
+    grown: int = 0
+    """Bytes that the process grew by meanwhile."""
 
     def rows(self, count: int) -> Any:
         """Return a batch of so many rows, as wide as the widest; rows come again where there are too few."""

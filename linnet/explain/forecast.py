@@ -1,6 +1,6 @@
 """What a training will take: the arithmetic from a probe, or from the choices alone, to bytes and seconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,10 @@ SLACK, MOST_SLACK, TELLING = 1.8, 2.5, 64 * 2**20
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a training will take: bytes at its most, by part; seconds, and tokens in one of them."""
+    """What a training will take: bytes at its most, by part; seconds, and tokens in one of them.
+
+    `beside` are those of the seconds that go to work beside learning and reading, by what it is.
+    """
 
     parameters: int
     trainable: int
@@ -26,6 +29,7 @@ class Forecast:
     tokens_per_second: float
     step_seconds: float
     seconds: float
+    beside: dict[str, float] = field(default_factory=dict)
 
     def numbers(self) -> dict[str, Any]:
         """Return all of it as plain values."""
@@ -37,6 +41,7 @@ class Forecast:
             "peak_memory_bytes": self.memory,
             "tokens_per_second": self.tokens_per_second,
             "step_seconds": self.step_seconds,
+            **{f"{name.replace(' ', '_')}_seconds": seconds for name, seconds in self.beside.items()},
             "seconds": self.seconds,
         }
 
@@ -54,6 +59,7 @@ def forecast(probe: Probe, cfg: TrainingConfig) -> Forecast:
         tokens_per_second=tokens / step,
         step_seconds=step,
         seconds=whole_seconds(probe, cfg, step),
+        beside=beside(probe, cfg),
     )
 
 
@@ -136,12 +142,27 @@ def whole_seconds(probe: Probe, cfg: TrainingConfig, step: float) -> float:
 
     Not those of samples for people, but for the replies of a run whose measure they are.
     """
-    looks = -(-cfg.steps // cfg.eval_every) if cfg.eval_every else 0
-    saves = -(-cfg.steps // cfg.save_every) if cfg.save_every else 0
+    looks, saves = _times_of(cfg, cfg.eval_every), _times_of(cfg, cfg.save_every)
     read = probe.before + looks * probe.each + probe.last
     begun = probe.ready_seconds + probe.prove_seconds
-    beside = sum(work.seconds * (work.before + looks * work.each_look + work.last) for work in probe.works)
-    return begun + cfg.steps * step + read * probe.row_seconds * probe.share + saves * probe.save_seconds + beside
+    within = cfg.steps * sum(work.each_step * work.seconds for work in probe.works)  # of the steps' own seconds
+    reading = read * probe.row_seconds * probe.share
+    besides = sum(beside(probe, cfg).values()) - within
+    return begun + cfg.steps * step + reading + saves * probe.save_seconds + besides
+
+
+def beside(probe: Probe, cfg: TrainingConfig) -> dict[str, float]:
+    """Return the seconds of a run that go to work beside learning and reading, by what it is."""
+    looks = _times_of(cfg, cfg.eval_every)
+    return {
+        work.name: work.seconds * (work.before + cfg.steps * work.each_step + looks * work.each_look + work.last)
+        for work in probe.works
+    }
+
+
+def _times_of(cfg: TrainingConfig, every: int) -> int:
+    """Return how often something comes that comes with each so many steps and with the last; never for 0."""
+    return -(-cfg.steps // every) if every else 0
 
 
 def least_bytes(cfg: TrainingConfig, parent: Path | None, model: ModelConfig | None) -> int:

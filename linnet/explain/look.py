@@ -55,7 +55,7 @@ def look(cfg: TrainingConfig, recipe: str, began: float, elsewhere: Elsewhere) -
     beginning = begin(cfg, precision, elsewhere)
     state, measuring = beginning.state, beginning.measuring
     weights = bytes_of([*state.model.parameters(), *state.model.buffers()])
-    floor = memory_bytes(state.device) - weights
+    floor = memory_bytes(state.device) - weights - beginning.grown
     with tempfile.TemporaryDirectory(prefix="linnet-plan-") as folder:
         inside = cfg.but(out=Path(folder) / "run", resume=False, track="none" if cfg.track == "wandb" else cfg.track)
         with training(inside, recipe, state):
@@ -107,13 +107,15 @@ def _times(beginning: Beginning, sizes: list[int], cfg: TrainingConfig, prove: P
     state, batches, largest = beginning.state, min(cfg.accumulate, 2), sizes[-1]
     if beginning.measuring.before:
         _read(beginning, largest)
-    order = dict.fromkeys((sizes[0], largest, *sizes))
-    steps = {size: _timed(beginning, size, batches, cfg.clip) for size in order}
+    steps: dict[int, tuple[float, int]] = {}
+    for size in dict.fromkeys((sizes[0], largest, *sizes)):
+        if size == largest:
+            _renew(beginning, largest, cfg)
+        steps[size] = _timed(beginning, size, batches, cfg.clip)
     alone = steps[largest][0] if batches == 1 else _timed(beginning, largest, 1, cfg.clip)[0]
     reading = _seconds(lambda: _read(beginning, largest)) / largest
     saving = _seconds(lambda: state.save(cfg.out / "saved")) if cfg.save_every else 0.0
     proving = _seconds(lambda: prove(state.model, cfg.steps, cfg.seed, True)) if cfg.prove else 0.0
-    _renew(beginning, largest, cfg)
     works = tuple(Work(one.name, one.take(), *one.times) for one in beginning.chores)
     update = 0.0 if batches == 1 else max(0.0, 2 * alone - steps[largest][0])
     return Times(steps, update, reading, saving, proving, works, memory_bytes(state.device))
@@ -205,7 +207,10 @@ def _wander(beginning: Beginning, rows: int, batches: int, clip: float) -> None:
 
 
 def _renew(beginning: Beginning, largest: int, cfg: TrainingConfig) -> None:
-    """Make steps on batches that are written between them: of another width each, they leave holes that a run has."""
+    """Make steps on batches that are written between them: each is of another width, and the process grows by it.
+
+    They come before those on the widest batch, which in a run does not come first and finds no hole that it fits in.
+    """
     if not beginning.renewed or rows_in(beginning.state.batches.next()) > largest:
         return
     state, until = beginning.state, time.perf_counter() + RENEWING

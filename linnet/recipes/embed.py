@@ -23,8 +23,7 @@ def main(cfg: EmbedConfig) -> Path:
     from linnet.train.session import Best, already_done, set_up, training
     from linnet.train.tuning import begin_adapting, begin_tuning
 
-    if cfg.compile:
-        raise BadInput("--compile: batches of texts have a new width each, which would be compiled anew; leave it out")
+    refuse(cfg)
     precision = set_up(cfg)
     Run.check(cfg.out, cfg, "embed", cfg.resume)
     if already_done(cfg, "embed"):
@@ -65,6 +64,12 @@ def main(cfg: EmbedConfig) -> Path:
             held_out_protocol=f"the own passage among those of {cfg.batch_size} questions in their order",
         )
     return cfg.out
+
+
+def refuse(cfg: EmbedConfig) -> None:
+    """Raise BadInput for choices that do not go together."""
+    if cfg.compile:
+        raise BadInput("--compile: batches of texts have a new width each, which would be compiled anew; leave it out")
 
 
 def trunk(cfg: EmbedConfig) -> "Given | None":

@@ -4,14 +4,14 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from linnet.core.errors import BadInput
 from linnet.explain.plan_config import RECIPES, PlanConfig, bytes_of, choices_of
-from linnet.recipes import dpo, grpo
-from linnet.train.config import DPOConfig, GRPOConfig
+from linnet.recipes import dpo, embed, grpo, verifier
 
 if TYPE_CHECKING:
     from linnet.batches.judged import Judged
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from linnet.train.config import TrainingConfig
 
 PROGRAM = "linnet.recipes.plan"  # which a probe runs in its fresh process
+REFUSING: dict[str, Callable[[Any], None]] = {
+    "dpo": dpo.refuse,
+    "grpo": grpo.refuse,
+    "verifier": verifier.refuse,
+    "embed": embed.refuse,
+}
 
 
 def main(cfg: PlanConfig) -> dict[str, Any] | None:
@@ -33,10 +39,8 @@ def main(cfg: PlanConfig) -> dict[str, Any] | None:
     if not cfg.recipe:
         raise BadInput(f"say what is to be planned: linnet plan {'|'.join(RECIPES)}, and its options")
     training = choices_of(cfg)
-    if isinstance(training, DPOConfig):
-        dpo.refuse(training)
-    if isinstance(training, GRPOConfig):
-        grpo.refuse(training)
+    if cfg.recipe in REFUSING:
+        REFUSING[cfg.recipe](training)
     here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limits = Limits(bytes_of(cfg.memory) or here, None if cfg.hours is None else 3600 * cfg.hours)
 
@@ -67,6 +71,7 @@ def in_words(found: "Forecast") -> dict[str, str]:
         "peak memory": gigabytes(found.memory),
         "tokens a second": f"{found.tokens_per_second:,.0f}",
         "a step": f"{found.step_seconds:.3g} s",
+        **{f"  its {name}": hours(seconds) for name, seconds in found.beside.items()},
         "the whole run": f"{hours(found.seconds)}, to about {end} if it began now",
     }
 

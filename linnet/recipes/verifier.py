@@ -28,10 +28,7 @@ def main(cfg: VerifierConfig) -> Path:
     from linnet.train.early_stop import EarlyStop
     from linnet.train.session import Best, already_done, set_up, training
 
-    if cfg.compile:
-        raise BadInput(
-            "--compile: batches of answers have a new width each, which would be compiled anew; leave it out"
-        )
+    refuse(cfg)
     precision = set_up(cfg)
     Run.check(cfg.out, cfg, "verifier", cfg.resume)
     if already_done(cfg, "verifier"):
@@ -72,6 +69,14 @@ def main(cfg: VerifierConfig) -> Path:
         odds = {"share_right": share, "evidence": asdict(evidence)}
         session.run.finish(steps=state.step, train_answers=len(train), **odds, **numbers)
     return cfg.out
+
+
+def refuse(cfg: VerifierConfig) -> None:
+    """Raise BadInput for choices that do not go together."""
+    if cfg.compile:
+        raise BadInput(
+            "--compile: batches of answers have a new width each, which would be compiled anew; leave it out"
+        )
 
 
 def judged_answers(cfg: VerifierConfig, parent: "Decoder", tokenizer: "Tokenizer") -> Path:

@@ -77,6 +77,8 @@ def test_what_a_run_does_beside_its_steps_is_in_its_seconds():
     found = told.forecast(probe, CFG)
     assert found.seconds == pytest.approx(plain + 100 + 4 * 3 + (2 + 2) * 0.25)
     assert found.tokens_per_second == pytest.approx(8 * 64 / 2)
+    assert found.beside == {"answers": 12.0, "replies": 100.0, "held-out replies": 1.0}
+    assert found.numbers()["held-out_replies_seconds"] == 1.0
 
 
 def test_replies_that_are_written_at_once_need_room():

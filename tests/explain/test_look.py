@@ -1,7 +1,7 @@
 """The far side of a probe: bytes as they are counted, and that they grow with the rows in a straight line."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -99,6 +99,30 @@ def test_the_whole_batch_is_looked_at_where_it_is_light_and_less_where_it_is_not
     assert look.sizes_of(begun, 1) == [1]
     monkeypatch.setattr(look, "free", lambda device: 0)
     assert look.sizes_of(begun, 8) == [1]
+
+
+def test_batches_that_are_written_anew_are_learned_from_before_the_widest(monkeypatch):
+    begun, seen = beginning(), []
+
+    class Written:
+        def next(self):
+            seen.append(len(seen) % 3 + 2)
+            return Batch(begun.widest.ids[:, : seen[-1]], begun.widest.targets[:, : seen[-1]])
+
+    cfg = PretrainConfig(batch_size=4, eval_every=0, save_every=0, prove=False)
+    begun.state.batches = Written()
+    look._renew(begun, 4, cfg)
+    assert seen == []  # these are no others than the first
+    renewed = replace(begun, renewed=True)
+    before = [p.clone() for p in begun.state.model.parameters()]
+    look._renew(renewed, 4, cfg)
+    assert len(seen) == 1 + look.RENEWALS
+    assert all(torch.equal(old, new) for old, new in zip(before, begun.state.model.parameters(), strict=True))
+    look._renew(renewed, 3, cfg)
+    assert len(seen) == 2 + look.RENEWALS  # a batch that is too heavy to look at
+    monkeypatch.setattr(look, "RENEWING", 0.0)
+    look._renew(renewed, 4, cfg)
+    assert len(seen) == 4 + look.RENEWALS
 
 
 def test_tables_that_are_only_looked_up_do_not_make_rows_heavy(monkeypatch):

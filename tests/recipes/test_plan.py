@@ -37,6 +37,21 @@ def test_a_memory_that_not_even_the_weights_fit_in_is_refused_without_a_probe(ca
     assert "weights alone" in refused(capsys, words)
 
 
+def test_what_a_recipe_refuses_a_plan_refuses_too(capsys):
+    assert "whole groups of 8" in refused(capsys, ["plan", "grpo", "run", "--batch-size", "12"])
+    assert "--pairs-from" in refused(capsys, ["plan", "dpo", "run", "--pairs", "none"])
+    for recipe in ("verifier", "embed", "grpo", "dpo"):
+        assert "--compile" in refused(capsys, ["plan", recipe, "run", "--compile"])
+
+
+def test_people_are_told_what_goes_to_the_replies(monkeypatch, capsys):
+    replies = probe.Work("replies", 2.0, each_step=1.0)
+    monkeypatch.setattr(probe, "take_probe", lambda *_: a_probe(works=(replies,)))
+    assert cli.main(["plan", "grpo", "run", "--steps", "100", "--batch-size", "8"]) == 0
+    said = capsys.readouterr().out
+    assert any(line.split()[:2] == ["its", "replies"] and "3 min" in line for line in said.splitlines())
+
+
 @pytest.mark.slow
 def test_a_training_takes_about_what_was_said(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
