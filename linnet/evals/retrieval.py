@@ -165,8 +165,8 @@ def evidence(index: Index, questions: Sequence[Question], by: By = "fused") -> t
 def evidence_of(index: Index, questions: Sequence[Question], by: By = "fused") -> EvidenceConfig:
     """Return what best tells the chunks that answer these questions from the others that are found with them.
 
-    That is the logistic plane through coverage, BM25 and, where the search is not by words alone, the cosine; what the
-    index has stays where there is nothing to tell apart.
+    That is the logistic plane through coverage, BM25 and, where the search is not by words alone, the cosine, of which
+    none may count against a chunk; what the index has stays where there is nothing to tell apart.
     """
     plain = replace(index, evidence=BY_COVERAGE)  # asks for vectors only where the search does
     numbers, right = [], []
@@ -176,8 +176,23 @@ def evidence_of(index: Index, questions: Sequence[Question], by: By = "fused") -
             right.append(question.is_answered_by(one))
     if len(set(right)) < 2:
         return index.evidence
-    coverage, words, meaning = logistic_plane(right, np.array(numbers))[0].tolist()
+    weights = rising_weights(np.array(right), np.array(numbers))
+    if not weights.any():
+        return index.evidence
+    coverage, words, meaning = weights.tolist()
     return EvidenceConfig(coverage=coverage, words=words, meaning=meaning)
+
+
+def rising_weights(right: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Return the weights [F] of the logistic plane through numbers [N, F], without those that would count against."""
+    weights, kept = np.zeros(numbers.shape[1]), np.arange(numbers.shape[1])
+    while len(kept):
+        found, _ = logistic_plane(right, numbers[:, kept])
+        if found.min() >= 0:
+            weights[kept] = found
+            break
+        kept = kept[found >= 0]
+    return weights
 
 
 def threshold_of(inside: np.ndarray, outside: np.ndarray) -> float:

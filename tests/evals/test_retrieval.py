@@ -10,6 +10,7 @@ import pytest
 from linnet.core.errors import BadInput
 from linnet.evals import retrieval
 from linnet.evals.retrieval import Question
+from linnet.metrics import logistic_plane
 from linnet.retrieve.asking import NOT_THERE, Answer
 from linnet.retrieve.config import ChunkConfig
 from linnet.retrieve.dense import Embedder
@@ -113,6 +114,17 @@ def test_evidence_is_learned_from_what_tells_the_right_chunks_from_the_others():
     assert (np.subtract(*retrieval.evidence(index, asked)) == 0).all()
     nothing = [replace(one, places=frozenset({("nowhere", 0, 9)})) for one in asked]
     assert retrieval.evidence_of(better, nothing) == learned  # nothing to tell apart: as it was
+
+
+def test_no_number_counts_against_a_chunk():
+    draw = np.random.default_rng(0)
+    first = draw.normal(size=(500, 1))
+    right = draw.random(500) < 1 / (1 + np.exp(-2 * first[:, 0]))
+    numbers = np.concatenate([-first + draw.normal(size=(500, 1)), first, np.zeros((500, 1))], axis=1)
+    weights = retrieval.rising_weights(right, numbers)
+    assert weights.tolist() == [0, pytest.approx(2, abs=0.4), 0]
+    assert weights[1] == logistic_plane(right, first)[0][0]  # as if the other were not there
+    assert retrieval.rising_weights(right, -first).tolist() == [0]
 
 
 def test_the_right_source_is_that_of_the_passage(index, questions):
