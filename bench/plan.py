@@ -2,6 +2,8 @@
 
 Each training is planned, then run under a cap on its address space: the memory that it was accepted for, and what a
 process maps without ever touching it. One that was accepted and could not be finished is a fault of the plan.
+Where batches have another width each, products are compiled for each of them into pages of which few are touched: such
+a training is stopped once what is resident is more than it was accepted for, as a cgroup would stop it.
 """
 
 import argparse
@@ -74,6 +76,7 @@ SPOKEN = {
     "dpo, own pairs and others": "dpo TALKER --pairs world:400 --pairs-from facts:300 --held-out-pairs 40 --steps 20",
     "embed, of a parent": "embed TALKER --data world/questions:1000 --batch-size 16",
 }
+OF_ANY_WIDTH = ("grpo", "verifier", "embed", "dpo")
 # What a process has mapped and never touches: libraries, stacks, and what its allocator takes in advance.
 MAPPED = """
 import linnet.recipes.plan, linnet.core.options, linnet.explain.look, linnet.prove.before_training, torch
@@ -126,8 +129,11 @@ def _flags(words: list[str]) -> list[str]:
     return text.split()
 
 
-def linnet(words: list[str], cap: int = 0) -> tuple[int, str, int, float, float]:
-    """Run a command in a fresh process; return exit code, stdout, peak bytes, seconds, and seconds of a core."""
+def linnet(words: list[str], cap: int = 0, resident: int = 0) -> tuple[int, str, int, float, float]:
+    """Run a command in a fresh process; return exit code, stdout, peak bytes, seconds, and seconds of a core.
+
+    It may take an address space of `cap` bytes, or hold `resident` bytes; 0 is no bound.
+    """
 
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (cap, cap))
@@ -137,7 +143,12 @@ def linnet(words: list[str], cap: int = 0) -> tuple[int, str, int, float, float]
         process = subprocess.Popen(
             [sys.executable, "-m", "linnet", *words], stdout=said, stderr=log, preexec_fn=limited if cap else None
         )
-        _, status, used = os.wait4(process.pid, 0)
+        ended, status, used = os.wait4(process.pid, os.WNOHANG if resident else 0)
+        while not ended:
+            if most_held(process.pid) > resident:
+                process.kill()
+            time.sleep(0.05)
+            ended, status, used = os.wait4(process.pid, os.WNOHANG)
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
         said.seek(0)
@@ -147,6 +158,15 @@ def linnet(words: list[str], cap: int = 0) -> tuple[int, str, int, float, float]
         return process.returncode, said.read(), used.ru_maxrss * 1024, seconds, used.ru_utime + used.ru_stime
 
 
+def most_held(process: int) -> int:
+    """Return the most bytes that a process has held; 0 once it has ended."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+
+
 def try_out(name: str, words: list[str], out: Path, mapped: int) -> Outcome:
     """Plan a training, plan it for that much memory, and run it under that cap."""
     code, said, _, planning, own = linnet(["plan", *words, "--json"])
@@ -154,8 +174,10 @@ def try_out(name: str, words: list[str], out: Path, mapped: int) -> Outcome:
         raise SystemExit(f"{name}: could not be planned")
     found = json.loads(said)
     memory = int(MARGIN * found["peak_memory_bytes"])
-    code, _, peak, seconds, used = linnet([*words, "--out", str(out)], memory + mapped)
-    return Outcome(name, found, peak, seconds, code == 0, own / planning, used / seconds)
+    bound = {"resident": memory} if words[0] in OF_ANY_WIDTH else {"cap": memory + mapped}
+    code, _, peak, seconds, used = linnet([*words, "--out", str(out)], **bound)
+    kept = code == 0 and (words[0] not in OF_ANY_WIDTH or peak <= memory)
+    return Outcome(name, found, peak, seconds, kept, own / planning, used / seconds)
 
 
 def begin(names: list[str], parent: Path, talker: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.plan import NEW, SPOKEN, TUNED, Outcome, words_of
+from bench.plan import NEW, SPOKEN, TUNED, Outcome, linnet, most_held, words_of
 
 
 def test_there_are_enough_trainings_and_their_own_words_win():
@@ -32,12 +32,21 @@ def test_time_that_others_took_of_the_cores_is_left_out():
     assert one.wrong_alone == pytest.approx(0.0)
 
 
+def test_what_holds_more_than_it_may_is_stopped(tmp_path, capsys):
+    words = ["tokenizer", "train", "--help"]
+    assert linnet(words, resident=10**9)[0] == 0
+    code, _, peak, *_ = linnet(words, resident=10**6)
+    assert code < 0
+    assert peak > 10**6
+    assert most_held(2**22 + 1) == 0  # there is no such process
+
+
 @pytest.mark.alone
 @pytest.mark.slow
 def test_trainings_are_planned_and_run_under_their_cap(tmp_path):
     out = tmp_path / "plan.json"
-    words = ["plan", "--only", "short rows", "seq2seq", "--json", str(out)]
+    words = ["plan", "--only", "short rows", "seq2seq", "embed", "--json", str(out)]
     subprocess.run([sys.executable, "-m", "bench", *words], check=True, stdout=subprocess.DEVNULL)
     found = json.loads(out.read_text())
-    assert [one["finished"] for one in found] == [True, True]
+    assert [one["finished"] for one in found] == [True, True, True]
     assert all(abs(one["wrong"][0]) < 0.1 for one in found)
