@@ -13,10 +13,11 @@ from linnet.serve.hosting import Host
 from linnet.serve.refusals import Refused
 
 LONGEST_WAIT, USUAL_SECONDS = 60, 2.0
+GATHER, LONGEST_GATHER = 0.0025, 0.08  # seconds that tokens wait to go together: for each other stream, at most
 
 
 class Mailbox:
-    """Carries events from engines' threads to the event loop; the loop is woken once for many."""
+    """Carries events from engines' threads to the event loop, which is woken once for many, and if somebody waits."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop):
         self._loop = loop
@@ -26,14 +27,15 @@ class Mailbox:
     def post(self, job: "Job", choice: int, event: Event) -> None:
         """Take an event, from any thread."""
         self._letters.append((job, choice, event))
-        if not self._rung:
+        if (job.waits or event.finish is not None) and not self._rung:
             self._rung = True
             try:
-                self._loop.call_soon_threadsafe(self._deliver)
+                self._loop.call_soon_threadsafe(self.deliver)
             except RuntimeError:  # the loop has ended before the engine: nobody listens any more
                 self._letters.clear()
 
-    def _deliver(self) -> None:
+    def deliver(self) -> None:
+        """Hand all events to their jobs; in the loop's thread."""
         self._rung = False  # before the letters are taken: one that comes meanwhile rings again
         while self._letters:
             job, choice, event = self._letters.popleft()
@@ -107,7 +109,7 @@ class Desk:
 
 
 class Job:
-    """The choices of one request: an iterator of (choice, event) as they come, until all have ended.
+    """The choices of one request: an iterator of what has come of them, until all have ended.
 
     An engine writes at its own pace into the job's memory, which is bounded by the tokens asked for: a slow reader
     holds no slot.
@@ -118,8 +120,10 @@ class Job:
         self.tokens = [0] * choices
         self._mailbox = mailbox
         self._numbers: dict[int, int] = {}  # choice -> the engine's number, of those that have not ended
-        self._heard: deque[tuple[int, Event]] = deque()
+        self._heard: list[tuple[int, Event]] = []
         self._bell = asyncio.Event()
+        self.waits = False  # for the next event, whatever it is
+        self._pause: asyncio.Future[None] | None = None  # while events come together
         self._started = time.monotonic()
         self._cancelled = False
 
@@ -139,6 +143,8 @@ class Job:
         if not self._cancelled:
             self._heard.append((choice, event))
             self._bell.set()
+            if event.finish is not None:
+                self._go_on()
 
     def cancel(self) -> None:
         """End all choices that have not ended; their slots are free at the engine's next step."""
@@ -148,35 +154,61 @@ class Job:
             self.desk.host.thread.cancel(number)
 
     @property
-    def more(self) -> bool:
-        """Say whether events are here that `events` yields without waiting."""
-        return bool(self._heard)
-
-    @property
     def waited(self) -> float:
         """Seconds since the request."""
         return time.monotonic() - self._started
 
-    async def events(self) -> AsyncIterator[tuple[int, Event]]:
-        """Yield (choice, event) until all have ended; raises Refused: 504 after the deadline, 503 for a dead engine."""
+    async def events(self) -> AsyncIterator[list[tuple[int, Event]]]:
+        """Yield lists of (choice, event) until all have ended: what came meanwhile is told together.
+
+        A packet for each token would cost a busy server more than the tokens: the first goes at once, then a list waits
+        a little for each stream that is written beside, but not where a choice has ended.
+        Raises Refused: 504 after the deadline, 503 for a dead engine.
+        """
         open_choices = len(self.tokens)
         while open_choices:
-            while self._heard:
-                choice, event = self._heard.popleft()
-                if event.finish == "cancelled":  # by nobody here: the engine has failed
-                    self.desk.failed = True
-                    raise Refused(503, "the engine has failed or is stopping", retry_after=1)
-                open_choices -= event.finish is not None
-                yield choice, event
+            await self._ring()
+            heard, self._heard = self._heard, []
+            # What nobody here has cancelled: the engine has failed. What was said before it is told.
+            alive = [one for one in heard if one[1].finish != "cancelled"]
+            open_choices -= sum(event.finish is not None for _, event in alive)
+            if alive:
+                yield alive
+            if len(alive) < len(heard):
+                self.desk.failed = True
+                raise Refused(503, "the engine has failed or is stopping", retry_after=1)
             if open_choices:
-                await self._ring()
+                await self._gather()
 
     async def _ring(self) -> None:
-        self._bell.clear()
-        if self._heard:
-            return
+        """Wait until there is something."""
+        self.waits = True  # before looking: what comes after that rings
         try:
+            self._mailbox.deliver()
+            if self._heard:
+                return
+            self._bell.clear()
             async with asyncio.timeout(max(0.0, self.deadline - time.monotonic())):
                 await self._bell.wait()
         except TimeoutError:
             raise Refused(504, f"the reply took longer than {self.waited:.0f} s allowed to a request") from None
+        finally:
+            self.waits = False
+
+    async def _gather(self) -> None:
+        """Let events come together for a while."""
+        beside = min(self.desk.crowd, self.desk.slots) - 1
+        if beside > 0:
+            loop = asyncio.get_running_loop()
+            self._pause = loop.create_future()
+            beat = min(LONGEST_GATHER, GATHER * beside)
+            # All go on at the same beat: the loop wakes once for many streams.
+            timer = loop.call_later(beat - loop.time() % beat, self._go_on)
+            try:
+                await self._pause
+            finally:
+                timer.cancel()
+
+    def _go_on(self) -> None:
+        if self._pause is not None and not self._pause.done():
+            self._pause.set_result(None)

@@ -12,11 +12,9 @@ from starlette.types import Receive, Scope, Send
 
 from linnet.infer.requests import Event
 from linnet.serve.answers import Answer
-from linnet.serve.jobs import Desk
 from linnet.serve.refusals import Refused, as_json
 from linnet.serve.service import Service
 
-GATHER, LONGEST_GATHER = 0.002, 0.05  # seconds that tokens wait to go together: for each other stream, at most
 GRACE = 2.0  # seconds beyond a request's time for its last bytes to be taken
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -30,21 +28,15 @@ DONE = b"data: [DONE]\n\n"
 class Work(Protocol):
     """What a reply is made from: a job of the engine, or one that makes more of it."""
 
-    desk: Desk
     deadline: float
-
-    @property
-    def more(self) -> bool:
-        """Say whether events are here that need not be waited for."""
-        ...
 
     @property
     def waited(self) -> float:
         """Seconds since the request."""
         ...
 
-    def events(self) -> AsyncIterator[tuple[int, Event]]:
-        """Yield (choice, event) until all have ended."""
+    def events(self) -> AsyncIterator[list[tuple[int, Event]]]:
+        """Yield lists of (choice, event) until all have ended."""
         ...
 
     def cancel(self) -> None:
@@ -83,8 +75,9 @@ class Reply(Response):
 
     async def _whole(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            async for choice, event in self._events():
-                self._answer.add(choice, event)
+            async for heard in self._events():
+                for choice, event in heard:
+                    self._answer.add(choice, event)
             response = as_json(self._answer.whole())
         except Refused as refusal:
             response = refusal.response()
@@ -93,7 +86,7 @@ class Reply(Response):
     async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = False
         try:
-            async for heard in self._gathered():
+            async for heard in self._events():
                 chunks = self._answer.chunks(heard)
                 if not begun:  # not before there is a token: what fails until then has a status of its own
                     begun = True
@@ -107,33 +100,13 @@ class Reply(Response):
             else:
                 await self._send(send, [refusal.body()], more=False)
 
-    async def _gathered(self) -> AsyncIterator[list[tuple[int, Any]]]:
-        """Yield what came meanwhile, together: a packet for each token would cost a busy server more than the tokens.
-
-        The first token goes at once; then a stream waits a little for each that is written beside it.
-        """
-        heard: list[tuple[int, Any]] = []
-        try:
-            async for one in self._events():
-                heard.append(one)
-                if not self._job.more:
-                    yield heard
-                    heard = []
-                    beside = min(self._job.desk.in_flight, self._job.desk.slots) - 1
-                    if beside > 0:
-                        await asyncio.sleep(min(LONGEST_GATHER, GATHER * beside))
-        except Refused:
-            if heard:
-                yield heard
-            raise
-
-    async def _events(self) -> AsyncIterator[tuple[int, Any]]:
+    async def _events(self) -> AsyncIterator[list[tuple[int, Event]]]:
         first = True
-        async for choice, event in self._job.events():
+        async for heard in self._job.events():
             if first:
                 self._time("linnet_first_token_seconds", "Seconds to the first token.")
                 first = False
-            yield choice, event
+            yield heard
 
     async def _send(self, send: Send, chunks: Iterable[dict[str, Any]], end: bytes = b"", more: bool = True) -> None:
         data = b"".join(b"data: %s\n\n" % AS_JSON(chunk).encode() for chunk in chunks) + end

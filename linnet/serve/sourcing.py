@@ -118,8 +118,6 @@ def ask_sources(host: Host, body: ChatBody, cfg: ServeConfig, found: Sequence[Fo
 class SourcedJob:
     """A job whose only words are those of the checked answer; its tokens are those of all that was written for it."""
 
-    more = False
-
     def __init__(self, desk: Desk, asked: Asked, body: ChatBody, index: Index, shown: Sequence[Found]):
         """Hand the requests to the engine; raises Refused as `Desk.submit` does."""
         self.desk, self.deadline = desk, asked.deadline
@@ -127,13 +125,14 @@ class SourcedJob:
         self._body, self._index, self._shown = body, index, shown
         self._job: Job = desk.submit(asked.requests, asked.deadline)
 
-    async def events(self) -> AsyncIterator[tuple[int, Event]]:
+    async def events(self) -> AsyncIterator[list[tuple[int, Event]]]:
         """Yield what is written without its words, and last the answer."""
         texts, ends = [""] * len(self._job.tokens), [""] * len(self._job.tokens)
-        async for choice, event in self._job.events():
-            texts[choice] += event.text
-            ends[choice] = event.finish or ""
-            yield 0, replace(event, text="", finish=None)
+        async for heard in self._job.events():
+            for choice, event in heard:
+                texts[choice] += event.text
+                ends[choice] = event.finish or ""
+            yield [(0, replace(event, text="", finish=None)) for _, event in heard]
         question = self._body.messages[-1].text
         if self._body.linnet.form == "plain":
             replies = iter(texts)
@@ -141,7 +140,7 @@ class SourcedJob:
         else:
             self.answer = answer_numbered(question, self._shown, lambda message: texts[0])
         cut = self.answer.text in [text.strip() for text, end in zip(texts, ends, strict=True) if end == "length"]
-        yield 0, Event(0, None, self.answer.text, None, (), "length" if cut else "stop")
+        yield [(0, Event(0, None, self.answer.text, None, (), "length" if cut else "stop"))]
 
     def cancel(self) -> None:
         """End what is being written."""
@@ -156,15 +155,13 @@ class SourcedJob:
 class NothingFound:
     """The job of a question that the documents do not answer: no model is asked."""
 
-    more = False
-
     def __init__(self, desk: Desk, deadline: float, found: Sequence[Found]):
         self.desk, self.deadline, self.waited = desk, deadline, 0.0
         self.answer = Answer(NOT_THERE, tuple(found), ())
 
-    async def events(self) -> AsyncIterator[tuple[int, Event]]:
+    async def events(self) -> AsyncIterator[list[tuple[int, Event]]]:
         """Yield the answer."""
-        yield 0, Event(0, None, self.answer.text, None, (), "stop")
+        yield [(0, Event(0, None, self.answer.text, None, (), "stop"))]
 
     def cancel(self) -> None:
         """Nothing runs."""

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from linnet.serve import replying
+from linnet.serve import jobs, replying
 from tests.serve.material import HELLO, live, polite, service_over, talker, until
 
 
@@ -106,8 +106,8 @@ def test_a_stream_ends_whole_and_the_connection_goes_on():
 
 
 def test_tokens_go_together_where_several_are_written_and_none_is_lost(monkeypatch):
-    monkeypatch.setattr(replying, "LONGEST_GATHER", 0.1)
-    monkeypatch.setattr(replying, "GATHER", 0.1)
+    monkeypatch.setattr(jobs, "LONGEST_GATHER", 0.1)
+    monkeypatch.setattr(jobs, "GATHER", 0.1)
     service = service_over(talker())
     with live(service) as address:
 
