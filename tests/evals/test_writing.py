@@ -70,6 +70,7 @@ def test_a_model_writes_stories_that_depend_on_seed_and_number_only(tokenizer):
     assert len(set(tokenizer.encode(varied))) > len(set(tokenizer.encode(greedy)))
 
 
+@pytest.mark.slow
 def test_an_ngram_model_tells_some_stories_wrongly(train, tokenizer):
     model = NgramModel.train(train.ids, 4, tokenizer.vocab_size)
     texts = ngram_stories(model, train, tokenizer, 40, seed=1)

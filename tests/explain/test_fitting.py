@@ -7,7 +7,8 @@ import pytest
 
 from linnet.explain.fitting import Limits, changes, nearest_fit, refuse, with_rows
 from linnet.explain.forecast import forecast
-from linnet.train.config import GRPOConfig, PretrainConfig, SftConfig
+from linnet.explain.probe import Work
+from linnet.train.config import DPOConfig, GRPOConfig, PretrainConfig, SftConfig, VerifierConfig
 from linnet.train.row_config import EmbedConfig
 from tests.explain.plans import MB, a_probe
 
@@ -89,6 +90,28 @@ def test_where_time_is_short_there_are_fewer_steps():
     assert fit is not None
     assert fit.options[0] == "--steps"
     assert fit.found.seconds <= 100 < forecast(a_probe(), NEW.but(batch_size=8)).seconds
+
+
+@pytest.mark.parametrize(
+    ("cfg", "work", "options"),
+    [
+        (VerifierConfig(parent=Path("run"), problems=1000, steps=9), "answers", ("--problems", "561")),
+        (DPOConfig(parent=Path("run"), pairs_from="sums:500:7", steps=9), "pairs", ("--pairs-from", "sums:280:7")),
+    ],
+)
+def test_where_steps_are_not_what_takes_the_time_fewer_questions_are_asked(cfg, work, options):
+    def look(changed):
+        asked = changed.problems if work == "answers" else 2 * int(changed.pairs_from.split(":")[1])
+        return a_probe(works=(Work(work, 10.0, before=asked / 10),))
+
+    cfg = cfg.but(batch_size=8)
+    every = forecast(look(cfg), cfg).seconds  # a thousand for the questions, some nine for the steps
+    fit = nearest_fit(cfg, look, Limits(8000 * MB, every - 399))
+    assert fit is not None
+    assert fit.options == options
+    assert every - 460 < fit.found.seconds <= every - 399
+    assert nearest_fit(cfg, look, Limits(8000 * MB, every - 990)) is None
+    assert nearest_fit(cfg, lambda _: look(cfg), Limits(8000 * MB, every - 399)) is None  # it did not help
 
 
 def test_the_refusal_says_what_it_takes_what_there_is_and_what_fits():

@@ -145,6 +145,7 @@ def test_random_traffic_says_what_each_says_alone(kind):
     assert stats.tokens_guessed > stats.guesses_kept > 2
 
 
+@pytest.mark.slow
 def test_random_traffic_of_forty_in_little_memory():
     engine = traffic("ours", count=40, seed=2, slots=8, places=90)
     assert engine.slots.cuts > 3  # rows were made longer and shorter

@@ -134,6 +134,7 @@ def test_quantized_copies_read_as_their_products_in_whole_numbers_do(kind):
     assert found[-1] < 0.05
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 @pytest.mark.parametrize("method", ["int8", "int4"])
 @pytest.mark.parametrize("kind", ["gpt2_wide", "llama_grouped", "qwen3"])

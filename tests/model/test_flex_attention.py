@@ -32,7 +32,8 @@ def masks(case: dict, device: str):
     return dense, flex.block_mask(torch.zeros(2, TOKENS, dtype=torch.int64, device=device), **case)
 
 
-@pytest.mark.parametrize("kv_heads", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kv_heads", [2, 4])
 @pytest.mark.parametrize("name", CASES)
 def test_equal_to_plain_attention(name, kv_heads):
     dense, blocks = masks(CASES[name], "cpu")
@@ -46,7 +47,8 @@ def test_blocks_that_nobody_sees_are_left_out():
     assert blocks.sparsity() > 70  # per cent; a full causal mask of 8 x 8 blocks has 44
 
 
-@pytest.mark.parametrize("name", ["window_sinks", pytest.param("global_every", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["window_sinks", "global_every"])
 @torch.no_grad()
 def test_a_whole_network_says_the_same(name, monkeypatch):
     model: Decoder = build(**VARIANTS[name])

@@ -77,7 +77,8 @@ def test_an_adapter_that_is_something_at_first(base, monkeypatch):
     assert broken(folder) == {"new_adapter_changes_nothing"}
 
 
-@pytest.mark.parametrize("method", ["lora", pytest.param("dora", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["lora", "dora"])
 def test_a_merge_without_its_scale(method, base, monkeypatch):
     folder = run(base, method)
     monkeypatch.setattr(Detour, "product", lambda self: self.up @ self.down)
@@ -85,6 +86,7 @@ def test_a_merge_without_its_scale(method, base, monkeypatch):
     assert "merged_equals_unmerged" in broken(folder)
 
 
+@pytest.mark.slow
 def test_an_adapter_that_cannot_be_switched_off(base, monkeypatch):
     folder = run(base, "lora")
     real = ours_adapter.switch
@@ -97,6 +99,7 @@ def test_an_adapter_that_cannot_be_switched_off(base, monkeypatch):
     assert broken(folder) == {"adapter_off_is_base"}
 
 
+@pytest.mark.slow
 def test_a_base_that_was_touched(base, monkeypatch):
     folder = run(base, "lora")
     real = Detoured.__init__
@@ -133,7 +136,8 @@ def test_a_packed_copy_that_keeps_what_it_replaces(base, monkeypatch):
     assert broken(folder) == {"quantized_is_smaller"}
 
 
-@pytest.mark.parametrize("quantization", ["int8", pytest.param("nf4", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("quantization", ["int8", "nf4"])
 def test_scales_of_other_blocks(quantization, base, monkeypatch):
     folder = run(base, "qlora", quantization=quantization)
     home = whole_numbers if quantization == "int8" else quant

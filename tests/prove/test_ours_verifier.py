@@ -31,13 +31,14 @@ def verifier(alone: bool = False, **choices):
     return (with_head(model, 1) if alone else with_score(model)).eval()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "choices",
     [
         {},
         {"alone": True},
-        pytest.param({"num_experts": 2}, marks=pytest.mark.slow),
-        pytest.param({"window": 8}, marks=pytest.mark.slow),
+        {"num_experts": 2},
+        {"window": 8},
     ],
 )
 def test_every_invariant_holds(choices):

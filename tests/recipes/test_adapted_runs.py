@@ -16,7 +16,6 @@ from tests.recipes.tuned_runs import TOKENIZER, command, save_base, write_talks
 from tests.small_runs import after_step, interrupt, refused
 
 METHODS = ("lora", "dora", "qlora", "prompt", "prefix", "head")
-QUICK = [method if method in ("lora", "prompt") else pytest.param(method, marks=pytest.mark.slow) for method in METHODS]
 FEW = {
     "--dtype": "fp32", "--steps": "6", "--eval-every": "3", "--save-every": "2", "--samples": "2", "--adapt.rank": "4",
 }  # fmt: skip
@@ -45,7 +44,8 @@ def words(place, out, *more, recipe="sft"):
     return command(recipe, place / "base", place / "talks.jsonl", out, *few, *more)
 
 
-@pytest.mark.parametrize("method", QUICK)
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
 def test_the_folder_holds_the_adapter_alone_and_loads_as_it_was_measured(method, place):
     out = finished(place, method)
     names = {path.name for path in out.iterdir()}
@@ -76,9 +76,8 @@ def same(one, other):
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.parametrize(
-    "method", ["prefix", *(pytest.param(method, marks=pytest.mark.slow) for method in ("qlora", "dora"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["prefix", "qlora", "dora"])
 def test_a_run_that_was_cut_short_goes_on_to_the_same_bits(method, place, tmp_path, monkeypatch):
     asked = words(place, tmp_path / "run", "--adapt.method", method)
     with monkeypatch.context() as patch:
@@ -110,9 +109,8 @@ SMALL = "--batch-size 4 --track none --threads 1 --device cpu --held-out 0.2"
 PAIRS = [{"prompt": f"even {n}", "chosen": "no." if n % 2 else "yes", "rejected": "never"} for n in range(40)]
 
 
-@pytest.mark.parametrize(
-    "method", ["lora", *(pytest.param(method, marks=pytest.mark.slow) for method in ("qlora", "prompt"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["lora", "qlora", "prompt"])
 def test_dpo_takes_the_model_without_its_adapter_for_reference(method, place, tmp_path):
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in PAIRS))
     small = f"{SMALL} --dtype fp32 --steps 3 --log-every 1 --eval-every 3 --save-every 0 --adapt.method {method}"

@@ -35,7 +35,8 @@ def test_from_nothing_it_learns_what_one_word_tells(data, tmp_path):
     assert "held-out texts called wrongly" in (tmp_path / "run" / "samples.md").read_text()
 
 
-@pytest.mark.parametrize("kind", ["encoder", pytest.param("decoder", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["encoder", "decoder"])
 def test_from_a_trained_trunk(kind, data, tmp_path):
     parent = save_base(tmp_path / "base")
     if kind == "encoder":

@@ -42,6 +42,7 @@ def done(start, data, tmp_path_factory):
     return out
 
 
+@pytest.mark.slow
 def test_it_learns_what_is_better(done):
     lines, result = read_metrics(done), Run.result(done)
     assert [line["step"] for line in lines] == list(range(1, 21))

@@ -32,7 +32,8 @@ def test_from_nothing_questions_come_near_to_their_passages(data, tmp_path):
     assert near[0] @ near[1] > near[0] @ near[2]
 
 
-@pytest.mark.parametrize("method", ["full", pytest.param("lora", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["full", "lora"])
 def test_from_a_trained_trunk(method, data, tmp_path):
     parent = save_base(tmp_path / "base")
     words = command("embed", tmp_path / "run", *data[:4], "--adapt.method", method, parent=parent)

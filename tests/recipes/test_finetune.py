@@ -23,7 +23,8 @@ def book(tmp_path):
     return "--corpus", str(tmp_path / "book.txt")
 
 
-@pytest.mark.parametrize("packing", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("packing", [True, False])
 def test_a_text_is_learned_with_the_parents_tokens(packing, book, tmp_path):
     parent = save_base(tmp_path / "base", context_length=24)
     more = ["--packing"] if packing else ["--sample-every", "20"]

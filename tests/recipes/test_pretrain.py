@@ -61,6 +61,7 @@ def test_a_run_folder_is_whole_and_its_numbers_are_those_of_the_model(corpus, tm
     assert "```text" in (out / "samples.md").read_text()
 
 
+@pytest.mark.slow
 def test_its_saved_config_is_a_valid_config_and_gives_the_same_weights(corpus, tmp_path):
     first, second = tmp_path / "a", tmp_path / "b"
     assert pretrain(corpus, first) == 0

@@ -76,6 +76,7 @@ def test_a_base_that_never_saw_turns_learns_to_reply_and_to_stop(place, tmp_path
     assert found[0].ids[-1] == stop_id(tokenizer)
 
 
+@pytest.mark.slow
 def test_its_saved_config_gives_the_same_weights_and_another_seed_others(place, tmp_path):
     config = place / "whole" / "config.json"
     assert linnet(["sft", "--config", str(config), "--out", str(tmp_path / "again")]) == 0

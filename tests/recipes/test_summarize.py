@@ -18,6 +18,7 @@ NEW = (*DATA, "--tokenizer", "characters", "--model.context-length", "700")
 LETTERS = "".join(map(chr, range(32, 127))) + "\n"
 
 
+@pytest.mark.slow
 def test_a_new_encoder_decoder_has_rouge_beside_the_lead(tmp_path):
     assert linnet(command("summarize", tmp_path / "run", *NEW)) == 0
     found = read_json(tmp_path / "run" / "summaries.json")

@@ -36,6 +36,7 @@ def test_a_story_carries_the_verdict_of_the_checker():
     assert "The moon ate a bicycle." in spoiled.problems[0]
 
 
+@pytest.mark.slow
 def test_the_page_holds_all_sections_and_escapes_what_a_model_says(life):
     folder, stages = life
     page = write_life_page(folder, stages, "sums", gained(), replies(stages)).read_text()

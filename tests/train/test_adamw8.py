@@ -61,7 +61,8 @@ def test_its_memory_is_a_quarter():
     assert small, "numbers of few are kept whole"
 
 
-@pytest.mark.parametrize("beta2", [0.95, pytest.param(0.999, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("beta2", [0.95, 0.999])
 def test_a_mean_square_that_should_fall_falls(beta2):
     weights = torch.nn.Parameter(torch.zeros(SMALLEST))
     optimizer = AdamW8([{"params": [weights]}], lr=1e-3, betas=(0.9, beta2), eps=1e-8)

@@ -42,6 +42,7 @@ def test_no_held_out_combination_is_in_train(told):
         assert all(split_of("stories", *combination) == split for combination in held_out)
 
 
+@pytest.mark.slow
 def test_no_text_is_in_two_splits_or_twice(told):
     texts = [story.text for stories in told.values() for story in stories]
     assert len(set(texts)) == len(texts)
