@@ -5,7 +5,7 @@ import sys
 
 NAMES = {
     "life": "what each stage of the quick start gained, over several seeds",
-    "engine": "tokens/s of the serving engine, reading and writing, beside llama.cpp and transformers",
+    "engine": "tokens/s of the serving engine, reading and writing, beside llama.cpp, onnxruntime, transformers",
     "guesses": "speculative decoding by look-up in the engine: tokens a pass, and time beside plain decoding",
     "kill": "kill -9 at random moments; the final weights must be those of the run that was never stopped",
     "peft": "one LoRA trained twice, here and by peft on the exported model: the losses must be the same",

@@ -241,7 +241,8 @@ def main(arguments: list[str]) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--run", type=Path, help="a model of yours, as `linnet generate` takes it")
     what.add_argument("--shape", choices=list(SHAPES), default="15m", help="random weights of this shape")
-    usual = ["compiled int8-dynamic", "compiled bf16", "engine", "transformers", "llama.cpp Q8_0", "llama.cpp BF16"]
+    usual = ["compiled int8-dynamic", "compiled bf16", "engine", "transformers", "onnxruntime fp32", "onnxruntime int8"]
+    usual += ["llama.cpp Q8_0", "llama.cpp BF16"]
     parser.add_argument(
         "--programs", nargs="+", choices=list(PROGRAMS), default=usual, metavar="NAME", help=str(list(PROGRAMS))
     )
