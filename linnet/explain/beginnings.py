@@ -157,7 +157,8 @@ def _searching(cfg: EmbedConfig, precision: Precision) -> Beginning:
     found, share = widest(questions.train.batch, cfg)
     objective = partial(contrastive.contrast, temperature=cfg.temperature, balance_weight=cfg.balance_weight)
     every = len(questions.held_out.items)
-    return Beginning(state, objective, found, Measuring(0, every, every, min(every, cfg.batch_size)), share, False)
+    measured = Measuring(0, every, every, min(every, cfg.batch_size))
+    return Beginning(state, objective, found, measured, share, paces=False, renewed=True)
 
 
 def _distilling(cfg: DistillConfig, precision: Precision) -> Beginning:

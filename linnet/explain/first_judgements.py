@@ -40,15 +40,17 @@ LIKELIHOODS = 64  # answers that say what likelihood is worth, for the work alon
 
 @dataclass(frozen=True)
 class Answers:
-    """What a verifier learns from and is measured on, as far as it is known; `whole` more of it are in a run.
+    """What a verifier learns from and is measured on, as far as it is known.
 
-    `seconds` of writing those that there are, and of bringing one into ids.
+    Where few are right, fewer are `learned` than stand here to show how long they are. Seconds of `writing` some, of
+    which a run has `whole` times as many; of `encoding` one, and how many there are to be `encoded`.
     """
 
     learn: list[Judged]
     held_out: list[Judged]
     train: list[JudgedIds]
     test: list[JudgedIds]
+    learned: int
     writing: float = 0.0
     whole: float = 1.0
     encoding: float = 0.0
@@ -69,7 +71,7 @@ def judging(cfg: VerifierConfig, precision: Precision, elsewhere: Elsewhere) -> 
     rows = JudgedRows(answers.train, cfg.batch_size, cfg.seed, tokenizer.pad_id, mark)
     found, share = widest(rows.batch, cfg)
     spent += time.perf_counter() - began
-    before = min(len(answers.train), correctness.LOOKED_AT) if cfg.likelihood else 0
+    before = min(answers.learned, correctness.LOOKED_AT) if cfg.likelihood else 0
     each = math.ceil(_places_by_length(answers.test) / (share * found.ids.shape[1]))
     odds = sum(one.right for one in answers.train) / len(answers.train)
     judged, learn = (part[:JUDGED] for part in (answers.held_out, answers.learn))
@@ -89,7 +91,7 @@ def judging(cfg: VerifierConfig, precision: Precision, elsewhere: Elsewhere) -> 
     most = min(AT_ONCE, cfg.problems * cfg.answers)
     writing = Writing(row_bytes(parent, parent.config.context_length), most, most) if not cfg.candidates else NO_WRITING
     measuring = Measuring(before, each, 0, READ_AT_ONCE)
-    return Beginning(state, objective, found, measuring, share, False, False, chores, writing, spent, grown)
+    return Beginning(state, objective, found, measuring, share, False, True, chores, writing, spent, grown)
 
 
 def _given_answers(cfg: VerifierConfig, parent: Decoder, tokenizer: Tokenizer) -> Answers:
@@ -97,7 +99,7 @@ def _given_answers(cfg: VerifierConfig, parent: Decoder, tokenizer: Tokenizer) -
     learn, held_out = hold_out(read_judged(cfg.candidates), cfg.held_out)
     train, _ = encode(balanced(learn, cfg.seed) if cfg.balance else learn, tokenizer, parent.config, cfg.blind)
     test, judged = encode(held_out, tokenizer, parent.config, cfg.blind)
-    return Answers(learn, judged, train, test)
+    return Answers(learn, judged, train, test, len(train))
 
 
 def _own_answers(cfg: VerifierConfig, parent: Decoder, tokenizer: Tokenizer) -> Answers:
@@ -132,7 +134,8 @@ def _own_answers(cfg: VerifierConfig, parent: Decoder, tokenizer: Tokenizer) -> 
     return Answers(
         learn=both[test:] or both,
         held_out=both[:test],
-        train=tiled(items, max(2, round(train))),
+        train=tiled(items, max(len(items), round(train))),
+        learned=round(train),
         test=tiled(items, test),
         writing=seconds,
         whole=whole,

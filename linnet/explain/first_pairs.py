@@ -56,7 +56,10 @@ def preferring(cfg: DPOConfig, precision: Precision, elsewhere: Elsewhere) -> Be
     found, share = widest(pairs.batch, cfg)
     tabled = chosen.has_reference and cfg.keep_reference
     if tabled:  # worked out before the first step: the batches bring it
-        found = replace(found, reference=torch.zeros(2 * found.pairs))
+        found, pairs.reference = (
+            replace(found, reference=torch.zeros(2 * found.pairs)),
+            torch.zeros(len(pairs.items), 2),
+        )
     drawn, held = len(pairs.drawn_in(cfg.steps * cfg.accumulate)) if tabled else 0, len(held_out.items)
     state = begin_tuning(cfg, model, pairs, precision)
     objective = preference_objective(chosen, reference, cfg.balance_weight, cfg.chosen_weight)
@@ -74,7 +77,7 @@ def preferring(cfg: DPOConfig, precision: Precision, elsewhere: Elsewhere) -> Be
         chores.append(Chore("pairs", lambda: own.seconds, before=own.whole))
     writing = Writing(row_bytes(model, model.config.context_length), AT_ONCE, AT_ONCE) if own else NO_WRITING
     measuring = Measuring(drawn + held, held, held, READ_AT_ONCE)
-    return Beginning(state, objective, found, measuring, share, False, False, tuple(chores), writing, spent, grown)
+    return Beginning(state, objective, found, measuring, share, False, True, tuple(chores), writing, spent, grown)
 
 
 def _pair_sets(cfg: DPOConfig, own: OwnPairs | None, model: Decoder, tokenizer: Tokenizer) -> tuple[Pairs, Pairs]:

@@ -82,7 +82,7 @@ class Beginning:
     paces: bool = True
     """Whether the recipe measures its share of the matmul limit."""
     renewed: bool = False
-    """Whether the batches of a run are written anew, and so are of another width each."""
+    """Whether the probe steps on batches of a run's own widths too, by which the process grows."""
     chores: tuple[Chore, ...] = ()
     writing: Writing = NO_WRITING
     spent: float = 0.0

@@ -8,7 +8,15 @@ from itertools import chain, islice
 from linnet.core.errors import BadInput
 from linnet.explain.forecast import Forecast, forecast, most_rows
 from linnet.explain.probe import Probe
-from linnet.train.config import DistillConfig, GRPOConfig, PretrainConfig, TrainingConfig, TuningConfig
+from linnet.train.config import (
+    DistillConfig,
+    DPOConfig,
+    GRPOConfig,
+    PretrainConfig,
+    TrainingConfig,
+    TuningConfig,
+    VerifierConfig,
+)
 from linnet.train.row_config import ClassifyConfig, EmbedConfig, MlmConfig, Seq2SeqConfig
 
 Look = Callable[[TrainingConfig], Probe | None]  # None: no probe is needed to know that it does not fit
@@ -49,7 +57,8 @@ def nearest_fit(cfg: TrainingConfig, look: Look, limits: Limits) -> Fit | None:
     """Return the first change, or first few, after which a training fits; None where none of them is enough.
 
     In this order, each beside those before it: smaller batches and more of them a step, blocks computed again in the
-    backward pass, adapters, optimizer states in 8 bits, fewer layers. Where time alone is short: fewer steps.
+    backward pass, adapters, optimizer states in 8 bits, fewer layers. Where time alone is short: fewer steps, or where
+    that is not enough and replies are written before the first step, fewer questions to write them to.
     A search for what answers questions keeps its batch as long as it can: each is told from all its other passages.
     """
     whole = isinstance(cfg, EmbedConfig)
@@ -64,14 +73,42 @@ def nearest_fit(cfg: TrainingConfig, look: Look, limits: Limits) -> Fit | None:
         if smaller.accumulate != changed.accumulate:
             options = (*options, "--accumulate", str(smaller.accumulate))
         if limits.seconds is not None and said.seconds > limits.seconds:
-            steps = smaller.steps - int((said.seconds - limits.seconds) / said.step_seconds) - 1
-            if steps < 1:
+            quicker = _fewer_steps(smaller, said, limits.seconds) or _fewer_questions(smaller, said, look, limits)
+            if quicker is None:
                 continue
-            spared = (smaller.steps - steps) * said.step_seconds
-            smaller, said = smaller.but(steps=steps), replace(said, seconds=said.seconds - spared)
-            options = (*options, "--steps", str(steps))
+            return replace(quicker, options=(*options, *quicker.options))
         return Fit(smaller, said, options)
     return None
+
+
+def _fewer_steps(cfg: TrainingConfig, said: Forecast, seconds: float) -> Fit | None:
+    """Return the training of as many steps as there is time for; None where there is none for any."""
+    steps = cfg.steps - int((said.seconds - seconds) / said.step_seconds) - 1
+    if steps < 1:
+        return None
+    spared = (cfg.steps - steps) * said.step_seconds
+    return Fit(cfg.but(steps=steps), replace(said, seconds=said.seconds - spared), ("--steps", str(steps)))
+
+
+def _fewer_questions(cfg: TrainingConfig, said: Forecast, look: Look, limits: Limits) -> Fit | None:
+    """Return the training whose model answers as few questions before it as the time is for; None where none helps."""
+    assert limits.seconds is not None
+    written = said.beside.get("answers", 0.0) + said.beside.get("pairs", 0.0)
+    share = 1 - 1.1 * (said.seconds - limits.seconds) / written if written else 0.0  # a tenth in reserve
+    if share <= 0:
+        return None
+    if isinstance(cfg, VerifierConfig):
+        problems = max(2, int(cfg.problems * share))
+        fewer, options = cfg.but(problems=problems), ("--problems", str(problems))
+    elif isinstance(cfg, DPOConfig):
+        name, count, *seed = cfg.pairs_from.split(":")
+        asked = ":".join([name, str(max(1, int(int(count) * share))), *seed])
+        fewer, options = cfg.but(pairs_from=asked), ("--pairs-from", asked)
+    else:
+        return None
+    probe = look(fewer)
+    found = None if probe is None else forecast(probe, fewer)
+    return Fit(fewer, found, options) if found is not None and limits.holds(found) else None
 
 
 def _within_memory(

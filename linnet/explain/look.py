@@ -31,7 +31,7 @@ from linnet.train.validate import mean_numbers
 WORK = 2e11
 TIMED = 3  # steps of each size; the median counts
 WANDERINGS = 12  # more steps where there are experts, each with routers that send tokens to others
-RENEWALS, RENEWING = 10, 20.0  # most steps on batches that are written anew, and seconds of them
+RENEWALS, RENEWING = 10, 20.0  # most steps on batches of a run's own, and seconds of them
 # Bytes that a process may need for each that is kept for the backward pass, while it is not known better.
 CAUTION = 4
 
@@ -207,7 +207,7 @@ def _wander(beginning: Beginning, rows: int, batches: int, clip: float) -> None:
 
 
 def _renew(beginning: Beginning, largest: int, cfg: TrainingConfig) -> None:
-    """Make steps on batches that are written between them: each is of another width, and the process grows by it.
+    """Make steps on the batches that a run would draw or write: each is of another width, and the process grows by it.
 
     They come before those on the widest batch, which in a run does not come first and finds no hole that it fits in.
     """

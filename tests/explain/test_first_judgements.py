@@ -39,16 +39,23 @@ def test_what_was_seen_whole_is_counted_whole(choices, easy, tmp_path):  # noqa:
     cfg = choices.but(balance=False)
     judged, fit = all_answers(cfg, tmp_path)
     begun = judging(cfg, ON_A_CPU, NOTHING_ELSE)
-    train, times = len(begun.state.batches.rows), {one.name: one.times for one in begun.chores}
+    train, times = begun.measuring.before, {one.name: one.times for one in begun.chores}
     assert train == pytest.approx(0.8 * fit, abs=1)
     assert times["answers"] == (1, 0, 0, 0)
     assert times["encoding"] == (pytest.approx(fit, abs=1), 0, 0, 0)
     assert times["judging"] == (0, 0, 0, 1)
-    assert begun.measuring.before == train
     assert 0.1 * fit < begun.measuring.each < 0.4 * fit  # in rows as wide as those of four
     balanced = judging(choices, ON_A_CPU, NOTHING_ELSE)
     right = sum(one.right for one in judged) / len(judged)
-    assert len(balanced.state.batches.rows) == pytest.approx(0.8 * fit * 2 * min(right, 1 - right), rel=0.05)
+    assert balanced.measuring.before == pytest.approx(0.8 * fit * 2 * min(right, 1 - right), rel=0.05)
+
+
+def test_where_none_is_right_the_others_still_show_how_long_answers_are(choices, tmp_path):
+    judged, fit = all_answers(choices, tmp_path)
+    assert not any(one.right for one in judged)
+    begun = judging(choices, ON_A_CPU, NOTHING_ELSE)
+    assert len(begun.state.batches.rows) == fit
+    assert begun.measuring.before == 0
 
 
 def test_of_a_part_the_whole_is_told(choices, monkeypatch, tmp_path):
@@ -58,7 +65,7 @@ def test_of_a_part_the_whole_is_told(choices, monkeypatch, tmp_path):
     begun = judging(cfg, ON_A_CPU, NOTHING_ELSE)
     assert {one.name: one.times for one in begun.chores}["answers"] == (3, 0, 0, 0)  # of 24 problems 8 were asked
     _, fit = all_answers(cfg, tmp_path)
-    assert len(begun.state.batches.rows) == pytest.approx(0.8 * fit, rel=0.3)
+    assert begun.measuring.before == len(begun.state.batches.rows) == pytest.approx(0.8 * fit, rel=0.3)
     assert begun.spent >= begun.chores[0].take() > 0
 
 
