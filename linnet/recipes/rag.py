@@ -30,7 +30,7 @@ class RagConfig(SamplingConfig):
     """Run of a model that was taught to reply; without one the best sentence of the best source is the answer."""
     form: Form = "numbered"
     """Show the model all sources at once, numbered, with an instruction to cite them; or one after another, as linnet's
-    own tasks ask, and take the first reply that stands in its source: for small models."""
+    own tasks ask, and take the first reply that stands in its source, else quote one: for small models."""
     sources: int = Field(default=4, ge=1, le=100)
     """Most sources to answer from."""
     by: By = "fused"
@@ -40,8 +40,8 @@ class RagConfig(SamplingConfig):
     measure: Path | None = None
     """Rows of questions with their contexts (SQuAD's columns), or `world`: measure how well the index finds."""
     calibrate: bool = False
-    """With --measure: keep the threshold of weak evidence, and the weight of meaning beside words, that half of these
-    questions give; the other half is measured."""
+    """With --measure: keep what half of these questions give: what tells that a source answers, the threshold of weak
+    evidence, and the weight of meaning beside words; the other half is measured."""
     questions: OptionalInt = Field(default=None, ge=2)
     """Most questions to measure with."""
     engine: Literal["faiss", "numpy", "qdrant"] = "numpy"

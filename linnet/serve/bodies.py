@@ -148,7 +148,7 @@ class FromDocuments(Body):
     those that the answer was taken from in `linnet.cited`; what none of them holds is "not in the documents"."""
     form: Form = "numbered"
     """Show the model all sources at once, numbered, to cite; or one after another and take the first reply that stands
-    in its source: for small models."""
+    in its source, else quote one: for small models."""
     by: By = "fused"
     """Search by words, by meaning, or by both."""
     anyway: bool = False

@@ -12,7 +12,7 @@ from linnet.evals import retrieval
 from linnet.evals.retrieval import Question
 from linnet.metrics import logistic_plane
 from linnet.retrieve.asking import NOT_THERE, Answer
-from linnet.retrieve.config import ChunkConfig
+from linnet.retrieve.config import ChunkConfig, EvidenceConfig
 from linnet.retrieve.dense import Embedder
 from linnet.retrieve.making import make
 from tests.retrieve.networks import TEXTS, TOKENIZER, encoder, sources
@@ -166,6 +166,9 @@ def test_a_ranking_that_misleads_gets_little_weight_and_one_that_is_right_more()
     assert retrieval.weight_of(replace(shown(5), words=index.words), asked) < 1.0
     assert retrieval.weight_of(replace(shown(0), words=words.words), asked) >= 1.0
     assert retrieval.weight_of(make(sources(texts), ChunkConfig(), None), asked) == 1.0
+    near = replace(shown(0), evidence=EvidenceConfig(meaning=1))  # whoever searches by words goes by no cosine
+    assert retrieval.evidence_of(near, asked, "words").meaning == 0
+    assert retrieval.evidence_of(near, asked).meaning > 0
 
 
 def test_rows_of_a_file_and_of_the_small_world(tmp_path):
