@@ -1,6 +1,5 @@
 """The first step of `linnet verifier`: some answers are written, and taken to be what all of them will be like."""
 
-import math
 import tempfile
 import time
 from collections.abc import Sequence
@@ -34,7 +33,7 @@ from linnet.train import correctness
 from linnet.train.config import VerifierConfig
 from linnet.train.precision import Precision
 
-JUDGED = 4000  # most answers to judge
+JUDGED = 4000  # most answers to read and to judge
 LIKELIHOODS = 64  # answers that say what likelihood is worth, for the work alone
 
 
@@ -72,7 +71,7 @@ def judging(cfg: VerifierConfig, precision: Precision, elsewhere: Elsewhere) -> 
     found, share = widest(rows.batch, cfg)
     spent += time.perf_counter() - began
     before = min(answers.learned, correctness.LOOKED_AT) if cfg.likelihood else 0
-    each = math.ceil(_places_by_length(answers.test) / (share * found.ids.shape[1]))
+    test = answers.test[:JUDGED]
     odds = sum(one.right for one in answers.train) / len(answers.train)
     judged, learn = (part[:JUDGED] for part in (answers.held_out, answers.learn))
 
@@ -82,15 +81,20 @@ def judging(cfg: VerifierConfig, precision: Precision, elsewhere: Elsewhere) -> 
         act = lambda: elsewhere.judge(learn, judged, verifier.scores(pairs), parent, tokenizer, cfg.seed)  # noqa: E731
         return timed(act)[1]
 
+    def reading() -> float:
+        read = (state.model, test, tokenizer.pad_id, precision)
+        return timed(lambda: correctness.held_out_numbers(*read, evidence=evidence))[1]
+
     chores = (
         Chore("answers", lambda: answers.writing, before=answers.whole),
         Chore("encoding", lambda: answers.encoding, before=answers.encoded),
+        Chore("held-out answers", reading, each_look=len(answers.test) / len(test)),
         Chore("judging", measuring_all, last=(len(answers.learn) + len(answers.held_out)) / (len(learn) + len(judged))),
     )
     objective = correctness.correctness_objective(cfg.balance_weight, evidence)
     most = min(AT_ONCE, cfg.problems * cfg.answers)
     writing = Writing(row_bytes(parent, parent.config.context_length), most, most) if not cfg.candidates else NO_WRITING
-    measuring = Measuring(before, each, 0, READ_AT_ONCE)
+    measuring = Measuring(before, 0, 0, READ_AT_ONCE)
     return Beginning(state, objective, found, measuring, share, False, True, chores, writing, spent, grown)
 
 
@@ -150,10 +154,3 @@ def _told_apart(judged: Sequence[Judged], count: int) -> list[Judged]:
         replace(one, problem=f"{one.problem} {place // len(judged)}") if place >= len(judged) else one
         for place, one in enumerate(tiled(judged, count))
     ]
-
-
-def _places_by_length(items: Sequence[JudgedIds]) -> int:
-    """Return the tokens that there is room for in batches of answers of about one length."""
-    sizes = sorted(len(item.prompt) + len(item.answer) for item in items)
-    parts = (sizes[first : first + READ_AT_ONCE] for first in range(0, len(sizes), READ_AT_ONCE))
-    return sum(len(part) * part[-1] for part in parts)

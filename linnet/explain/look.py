@@ -31,7 +31,7 @@ from linnet.train.validate import mean_numbers
 WORK = 2e11
 TIMED = 3  # steps of each size; the median counts
 WANDERINGS = 12  # more steps where there are experts, each with routers that send tokens to others
-RENEWALS, RENEWING = 10, 20.0  # most steps on batches of a run's own, and seconds of them
+RENEWALS, RENEWING = 16, 60.0  # most steps on batches of a run's own, and seconds of them
 # Bytes that a process may need for each that is kept for the backward pass, while it is not known better.
 CAUTION = 4
 
