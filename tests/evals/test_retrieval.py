@@ -12,7 +12,7 @@ from linnet.evals import retrieval
 from linnet.evals.retrieval import Question
 from linnet.metrics import logistic_plane
 from linnet.retrieve.asking import NOT_THERE, Answer
-from linnet.retrieve.config import ChunkConfig, EvidenceConfig
+from linnet.retrieve.config import BY_COVERAGE, ChunkConfig, EvidenceConfig
 from linnet.retrieve.dense import Embedder
 from linnet.retrieve.making import make
 from tests.retrieve.networks import TEXTS, TOKENIZER, encoder, sources
@@ -93,6 +93,8 @@ def test_evidence_is_less_without_the_passage(index, questions):
     better, rest, numbers = retrieval.calibrate(index, questions)
     assert [one.text for one in rest] == ["What does the linnet eat?"]  # the second of three passages
     assert better.weak_below == numbers["weak_below"]
+    assert better.evidence == retrieval.evidence_of(index, [*questions[:2], questions[3]]) != BY_COVERAGE
+    assert numbers["evidence"] == better.evidence.model_dump()
     assert numbers["questions to find it"] + numbers["questions to try it"] == 4
     with pytest.raises(BadInput, match="one passage only"):
         retrieval.calibrate(index, questions[:2])
@@ -111,6 +113,8 @@ def test_evidence_is_learned_from_what_tells_the_right_chunks_from_the_others():
     better = replace(index, evidence=learned)
     inside, outside = retrieval.evidence(better, asked)
     assert inside.min() > outside.max()
+    others = [one for one in better.search("ant", 9) if not asked[0].is_answered_by(one)]
+    assert outside[0] == max(map(better.strength, others))
     assert (np.subtract(*retrieval.evidence(index, asked)) == 0).all()
     nothing = [replace(one, places=frozenset({("nowhere", 0, 9)})) for one in asked]
     assert retrieval.evidence_of(better, nothing) == learned  # nothing to tell apart: as it was
