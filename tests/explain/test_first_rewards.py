@@ -1,5 +1,7 @@
 """What is told of GRPO from its first replies: how wide batches are, how often it writes; that room changes nothing."""
 
+import json
+
 import torch
 
 from linnet.artifacts import load_model
@@ -16,8 +18,10 @@ from tests.recipes.chat_parents import sums
 
 
 def choices(start, tmp_path, **more):  # noqa: F811
-    source = str(sums(tmp_path / "sums.jsonl"))
-    common = {"parent": start, "source": source, "batch_size": 8, "group": 4, "max_tokens": 24, "steps": 3}
+    source = sums(tmp_path / "sums.jsonl")
+    longer = [{"question": f"what is {n} and what will it be?", "answer": f"#### {n}"} for n in range(3)]
+    source.write_text(source.read_text() + "".join(json.dumps(row) + "\n" for row in longer))
+    common = {"parent": start, "source": str(source), "batch_size": 8, "group": 4, "max_tokens": 24, "steps": 3}
     return GRPOConfig.build({**common, **more}, "test")
 
 
@@ -29,6 +33,7 @@ def test_batches_are_as_wide_as_the_longest_reply_may_be(start, tmp_path, monkey
     questions, held_out, _ = read_questions(find("sums"), cfg.source, tokenizer, 512, cfg.held_out, 200)
     longest = max(len(chat_prompt(tokenizer, one)) for one in questions)
     assert not begun.widest.finished.all()
+    assert int((begun.widest.rows.targets != IGNORE).any(0).nonzero().max()) < longest + 22  # no long one was asked yet
     assert places_in(begun.rows(1)) == longest + 24 - 1
     assert [rows_in(begun.rows(count)) for count in (1, 8, 12)] == [1, 8, 12]
     assert begun.widest.old is not None  # another policy will have written the later updates' replies
