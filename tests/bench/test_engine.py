@@ -83,7 +83,8 @@ def test_who_cannot_take_part_is_left_out_and_told(tmp_path, monkeypatch, capsys
     assert said[2].startswith("the compiled pass is left out: /no/such/compiler: cannot compile")
 
 
-def test_more_threads_than_cores_are_refused(capsys):
+def test_more_threads_than_cores_are_refused(monkeypatch, capsys):
+    monkeypatch.setattr("bench.engine.programs_for", lambda *_: pytest.fail("it went on"))
     with pytest.raises(SystemExit, match="2"):
         main(["--shape", "nano", "--threads", "10000"])
     assert "10000 threads on" in capsys.readouterr().err
