@@ -118,6 +118,8 @@ def test_evidence_is_learned_from_what_tells_the_right_chunks_from_the_others():
     assert (np.subtract(*retrieval.evidence(index, asked)) == 0).all()
     nothing = [replace(one, places=frozenset({("nowhere", 0, 9)})) for one in asked]
     assert retrieval.evidence_of(better, nothing) == learned  # nothing to tell apart: as it was
+    worse = [Question(name, (), frozenset({(f"{name}0", 0, 9)})) for name in names]
+    assert retrieval.evidence_of(better, worse) == learned  # nothing that tells for a chunk
 
 
 def test_no_number_counts_against_a_chunk():
