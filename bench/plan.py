@@ -71,7 +71,7 @@ SPOKEN = {
     "grpo, updated twice": "grpo TALKER --task facts --source world:1000 --batch-size 128 --updates 2",
     "grpo, LoRA": "grpo TALKER --task facts --source world:1000 --batch-size 64 --adapt.method lora",
     "verifier": "verifier TALKER --task facts --source world:600 --batch-size 32",
-    "verifier, large batch": "verifier TALKER --task facts --source world:300 --answers 16 --batch-size 128 --steps 20",
+    "verifier, large batch": "verifier TALKER --task facts --source world:300 --no-balance --batch-size 128 --steps 20",
     "dpo, own pairs": "dpo TALKER --pairs none --pairs-from facts:600 --held-out-pairs 40 --batch-size 16",
     "dpo, own pairs and others": "dpo TALKER --pairs world:400 --pairs-from facts:300 --held-out-pairs 40 --steps 20",
     "embed, of a parent": "embed TALKER --data world/questions:1000 --batch-size 16",
