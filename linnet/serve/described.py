@@ -101,6 +101,8 @@ class AboutReply(Shape):
     """The numbers of the sources that the answer was taken from; streamed, they come with the finish_reason."""
     in_documents: bool = True
     """Whether the documents say it."""
+    quoted: bool = False
+    """Whether the answer is a sentence of the source, since no reply of the model stood in one."""
 
 
 class ChatCompletion(Shape):

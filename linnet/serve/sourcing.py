@@ -179,7 +179,8 @@ class SourcedAnswer(ChatAnswer):
         return {**super()._about(), "sources": shown}
 
     def _at_end(self) -> dict[str, Any]:
-        return {"cited": list(self._job.answer.cited), "in_documents": self._job.answer.is_there}
+        answer = self._job.answer
+        return {"cited": list(answer.cited), "in_documents": answer.is_there, "quoted": answer.quoted}
 
 
 def told(one: Found) -> dict[str, Any]:

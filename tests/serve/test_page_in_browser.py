@@ -204,26 +204,30 @@ def test_an_answer_from_documents_shows_its_sources_as_text(show, library):
     assert page.get_attribute("#documents", "aria-pressed") == "true"
     ask(page, "What was quiet by the river?")
     assert whole(page) == REPLY
-    assert page.locator(".sources h3").text_content() == "From source 1 of 3"
+    assert page.locator(".sources h3").text_content() == "From source 1 of 1"
     assert page.locator(".cited .passage").is_visible()
     assert page.locator(".cited .passage").text_content().startswith("The café by the river was quiet.")
     assert "river.txt, characters 0 to" in page.locator(".cited .place").text_content()
     assert page.locator(".reply .tool:text-is('Attention')").count() == 0
     page.select_option("#left", "wrong")
     ask(page, "Where does Otto bake bread?")
+    assert whole(page) == "<b>Otto</b> bakes bread & <script>alert('cakes')</script> in the mill."
+    assert page.locator(".sources").last.locator("h3").text_content() == "Quoted from source 1 of 1"
+    ask(page, "Which bread did the little elephants paint?")
     assert whole(page) == "That is not in the documents."
     assert page.locator(".sources").last.locator("h3").text_content() == "No source holds an answer. Looked at:"
     below = "document.querySelector('#talk').scrollHeight - document.querySelector('#talk').clientHeight"
     assert page.evaluate(f"{below} - document.querySelector('#talk').scrollTop") < 2, "what came last is in sight"
     assert not page.locator(".sources").last.locator(".passage").first.is_visible()
-    page.locator(".sources").last.locator("summary").first.press("Enter")
-    shown = page.locator(".sources").last.locator(".passage").first
+    looked_at = page.locator(".sources").last.locator("li", has_text="page.html")
+    looked_at.locator("summary").press("Enter")
+    shown = looked_at.locator(".passage")
     assert shown.is_visible()
     assert "<script>alert('cakes')</script>" in shown.text_content()
     page.reload()
     page.wait_for_selector(".chat")
     page.locator(".chat").first.click()
-    assert page.locator(".sources").count() == 2
+    assert page.locator(".sources").count() == 3
     page.click("#documents")
     page.select_option("#left", "polite")
     ask(page, "hello")

@@ -36,7 +36,7 @@ def test_an_answer_comes_with_its_sources_and_says_which_it_is_from(asked, form)
     described.ChatCompletion.model_validate(whole)
     told, [choice] = whole["linnet"], whole["choices"]
     assert (choice["message"]["content"], choice["finish_reason"]) == (REPLY, "stop")
-    assert (told["cited"], told["in_documents"]) == ([1], True)
+    assert (told["cited"], told["in_documents"], told["quoted"]) == ([1], True, False)
     first = told["sources"][0]
     assert (first["number"], first["document"]) == (1, "river.txt")
     assert first["text"].startswith("The café by the river")
@@ -56,7 +56,7 @@ def test_what_no_source_holds_is_not_in_the_documents(asked):
 def test_asked_one_by_one_a_source_that_is_enough_is_quoted_instead(asked):
     whole = ask(asked, "wrong", form="plain").json()
     assert whole["choices"][0]["message"]["content"] == "The café by the river was quiet."
-    assert (whole["linnet"]["cited"], whole["linnet"]["in_documents"]) == ([1], True)
+    assert (whole["linnet"]["cited"], whole["linnet"]["in_documents"], whole["linnet"]["quoted"]) == ([1], True, True)
 
 
 def test_asked_one_by_one_only_sources_that_are_enough_are_shown(asked):
@@ -85,7 +85,8 @@ def test_a_stream_begins_with_the_sources_and_ends_with_the_citations(asked):
     assert chunks[0]["linnet"]["sources"][0]["document"] == "river.txt"
     assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks[:-1]) == REPLY
     last = chunks[-2]
-    assert (last["choices"][0]["finish_reason"], last["linnet"]) == ("stop", {"cited": [1], "in_documents": True})
+    assert last["choices"][0]["finish_reason"] == "stop"
+    assert last["linnet"] == {"cited": [1], "in_documents": True, "quoted": False}
     assert chunks[-1]["usage"]["completion_tokens"] > 0
 
 

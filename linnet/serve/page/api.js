@@ -46,7 +46,7 @@ export async function attention(body, signal) {
   return (await call("/v1/linnet/attention", body, signal)).json();
 }
 
-// Yields {text, tokens, finish, dropped, sources, cited, usage} for each chunk of a streamed reply.
+// Yields {text, tokens, finish, dropped, sources, cited, quoted, usage} for each chunk of a streamed reply.
 export async function* reply(path, body, signal) {
   const answer = await call(path, { ...body, stream: true, stream_options: { include_usage: true } }, signal);
   for await (const line of lines(answer.body)) {
@@ -63,6 +63,7 @@ export async function* reply(path, body, signal) {
       dropped: chunk.linnet?.dropped_messages ?? 0,
       sources: chunk.linnet?.sources ?? null,
       cited: chunk.linnet?.cited ?? null,
+      quoted: chunk.linnet?.quoted ?? null,
       usage: chunk.usage ?? null,
     };
   }

@@ -8,7 +8,7 @@ export const isSource = (one) => one && typeof one.text === "string" && typeof o
 export function sourcesView(one) {
   const cited = Array.isArray(one.cited) ? one.cited : [];
   const count = one.sources.length;
-  const words = cited.length ? `From source ${cited.join(", ")} of ${count}` : count ? "No source holds an answer. Looked at:" : "No document has anything to do with it.";
+  const words = cited.length ? `${one.quoted ? "Quoted from" : "From"} source ${cited.join(", ")} of ${count}` : count ? "No source holds an answer. Looked at:" : "No document has anything to do with it.";
   return el("section", { class: "sources", "aria-label": "Sources" }, el("h3", {}, words), el("ol", {}, ...one.sources.map((source) => passage(source, cited.includes(source.number)))));
 }
 

@@ -176,6 +176,7 @@ export class Talk {
         one.dropped = piece.dropped || one.dropped;
         one.sources = piece.sources ?? one.sources;
         one.cited = piece.cited ?? one.cited;
+        one.quoted = piece.quoted ?? one.quoted;
         one.count = piece.usage?.completion_tokens ?? one.tokens.length;
         one.seconds = (performance.now() - begun) / 1000;
         if (piece.text) node.body.append(piece.text);
