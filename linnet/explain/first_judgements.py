@@ -78,8 +78,7 @@ def judging(cfg: VerifierConfig, precision: Precision, elsewhere: Elsewhere) -> 
     def measuring_all() -> float:
         verifier = Verifier(state.model.eval(), tokenizer, odds, evidence)
         pairs = [("" if cfg.blind else one.problem, one.answer) for one in judged]
-        act = lambda: elsewhere.judge(learn, judged, verifier.scores(pairs), parent, tokenizer, cfg.seed)  # noqa: E731
-        return timed(act)[1]
+        return timed(lambda: elsewhere.judge(learn, judged, verifier.scores(pairs), parent, tokenizer, cfg.seed))[1]
 
     def reading() -> float:
         read = (state.model, test, tokenizer.pad_id, precision)

@@ -87,3 +87,5 @@ def refuse(cfg: GRPOConfig) -> None:
         raise BadInput("--compile: replies have a new width each step, which would be compiled anew; leave it out")
     if cfg.batch_size % cfg.group:
         raise BadInput(f"--batch-size {cfg.batch_size}: not whole groups of {cfg.group}; give a multiple of --group")
+    if cfg.updates > 1 and cfg.accumulate > 1:
+        raise BadInput("--updates with --accumulate: a step would count the same replies again; give one of the two")

@@ -107,6 +107,7 @@ def test_the_other_ways_run(more, start, data, tmp_path):
     [
         (["--compile"], "--compile"),
         (["--batch-size", "10"], "--group"),
+        (["--updates", "2", "--accumulate", "2"], "--accumulate"),
         (["--task", "summs"], "sums"),
         (["--group", "1"], "group"),
         (["--source", "nowhere.jsonl"], "nowhere.jsonl"),
