@@ -1,5 +1,6 @@
 """The fields of somebody else's config.json: read one by one, each complaint a line that names file and field."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,13 @@ class Fields:
             raise BadInput(f"{self.where}: has no field {name}")
         return self.values[name]
 
-    def count(self, name: str, default: int) -> int:
-        """Return a field that is a whole number, not negative; the default where it is absent or null."""
+    def count(self, name: str, default: int, most: int = sys.maxsize) -> int:
+        """Return a field that is a whole number from 0 to `most`; the default where it is absent or null."""
         value = default if self.get(name) is None else self.get(name)
         if not isinstance(value, int) or value < 0:
             raise BadInput(f"{self.where}: {name} = {value!r} is not a whole number")
+        if value > most:
+            raise BadInput(f"{self.where}: {name} = {value} is more than {most}, the most that there may be here")
         return value
 
     def only(self, name: str, *allowed: Any, default: Any = None) -> Any:

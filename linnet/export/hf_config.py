@@ -6,7 +6,7 @@ from typing import Any
 from linnet.core.errors import BadInput
 from linnet.export.fields import Fields
 from linnet.export.hf_rope import read_rope
-from linnet.model.config import CLASSIC, ModelConfig
+from linnet.model.config import CLASSIC, MOST_LAYERS, ModelConfig
 
 
 def model_config(fields: Fields) -> ModelConfig:
@@ -124,7 +124,7 @@ def _mixtral(fields: Fields) -> dict[str, Any]:
 def _gpt_oss(fields: Fields) -> dict[str, Any]:
     fields.only("swiglu_alpha", 1.702, default=1.702)
     fields.only("swiglu_limit", 7.0, default=7.0)
-    layers = fields.count("num_hidden_layers", 36)
+    layers = fields.count("num_hidden_layers", 36, MOST_LAYERS)
     alternating = ["full_attention" if layer % 2 else "sliding_attention" for layer in range(layers)]
     window = fields.count("sliding_window", 128)
     return {
@@ -170,7 +170,7 @@ _KINDS = ("full_attention", "sliding_attention")
 
 def _windows(fields: Fields) -> dict[str, Any]:
     """Return window and global_every of Qwen's layers, whose last ones may have a window."""
-    layers = fields.count("num_hidden_layers", 0)
+    layers = fields.count("num_hidden_layers", 0, MOST_LAYERS)
     window = fields.count("sliding_window", 4096) if fields.get("use_sliding_window", False) else None
     kinds = fields.get("layer_types")
     if kinds is None:
@@ -183,7 +183,7 @@ def _windows(fields: Fields) -> dict[str, Any]:
 
 def _pattern(fields: Fields, kinds: Any, window: int | None) -> dict[str, Any]:
     """Return window and global_every of layers of these kinds; raises BadInput for what these two cannot say."""
-    layers = fields.count("num_hidden_layers", 0)
+    layers = fields.count("num_hidden_layers", 0, MOST_LAYERS)
     if not isinstance(kinds, list) or len(kinds) != layers or any(kind not in _KINDS for kind in kinds):
         raise BadInput(f"{fields.where}: layer_types must name full_attention or sliding_attention for each layer")
     full = [layer for layer, kind in enumerate(kinds) if kind == "full_attention"]

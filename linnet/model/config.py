@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from linnet.core.config import Config, OptionalFloat, OptionalInt
 
+MOST_LAYERS = 512
+
 
 class ModelConfig(Config):
     """The architecture of a network; saved as `model.json`. The defaults are linnet's own decoder."""
@@ -16,9 +18,9 @@ class ModelConfig(Config):
     """Number of token ids."""
     context_length: int = Field(default=256, ge=1, le=2**22)
     """Tokens in a row during training; with learned positions also the longest row the model can read."""
-    num_layers: int = Field(default=4, ge=1, le=512)
+    num_layers: int = Field(default=4, ge=1, le=MOST_LAYERS)
     """Number of blocks (attention + MLP); of an encoder-decoder those of its decoder."""
-    encoder_layers: OptionalInt = Field(default=None, ge=1, le=512)
+    encoder_layers: OptionalInt = Field(default=None, ge=1, le=MOST_LAYERS)
     """Blocks of an encoder-decoder's encoder; by default as many as num_layers."""
     hidden_size: int = Field(default=256, ge=1, le=65536)
     """Width of the residual stream."""

@@ -166,6 +166,13 @@ def test_what_cannot_be_expressed_is_refused_by_its_name(values, field):
     assert str(caught.value).startswith("config.json")
 
 
+@pytest.mark.parametrize("base", [QWEN3, WINDOWS, GPT_OSS], ids=["qwen3", "windows", "gpt_oss"])
+def test_more_layers_than_there_may_be_are_refused_before_they_are_listed(base):
+    for layers in (513, 10**18):  # the second would take all memory
+        with pytest.raises(BadInput, match=f"num_hidden_layers = {layers} is more than 512"):
+            read({**base, "num_hidden_layers": layers})
+
+
 _JSON = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3) | st.lists(st.none(), max_size=2)
 _NAMES = sorted(
     {
