@@ -82,7 +82,7 @@ class Qdrant:
 
     def __init__(self, vectors: np.ndarray, url: str = "", collection: str = ""):
         try:
-            from qdrant_client import QdrantClient, models
+            from qdrant_client import QdrantClient, models  # pyrefly: ignore[missing-import]
         except ImportError:
             raise needs_extra("qdrant-client", "qdrant", "--engine qdrant") from None
         self._collection = collection or "linnet"
