@@ -41,10 +41,10 @@ def polite(name: str = "polite", slots: int = 4, reply: str = REPLY, context: in
     return host(name, chain(tokenizer, said, context=context), tokenizer, slots)
 
 
-def talker(name: str = "talker", slots: int = 4, context: int = 4096, layers: int = 2) -> Host:
+def talker(name: str = "talker", slots: int = 4, context: int = 4096) -> Host:
     """Return a model that never comes to an end by itself when it is greedy, and seldom otherwise."""
     tokenizer = bpe()
-    model = network(vocab_size=tokenizer.vocab_size, context_length=context, num_layers=layers)
+    model = network(vocab_size=tokenizer.vocab_size, context_length=context)
     with torch.no_grad():
         model.head.weight[list(tokenizer.specials.values())] = 0
     return host(name, model, tokenizer, slots)

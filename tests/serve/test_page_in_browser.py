@@ -1,6 +1,7 @@
 """The chat page in a real browser: ask, stream, stop, regenerate, edit, compare, look inside; hostile text is text."""
 
 import shutil
+import time
 
 import pytest
 
@@ -37,8 +38,18 @@ def browser():
 
 @pytest.fixture(scope="module")
 def address():
-    service = service_over(polite(), talker(context=2048, layers=16), base(), hostile())
+    service = service_over(polite(), talker(context=2048), base(), hostile())
     with live(service) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def patient():
+    """Yield the address of a server whose talker takes half a minute, however long a browser takes to stop it."""
+    slow = talker(context=2048)
+    step = slow.thread.engine.step
+    slow.thread.engine.step = lambda: (time.sleep(0.03), step())[1]
+    with live(service_over(polite(), slow)) as address:
         yield address
 
 
@@ -124,8 +135,8 @@ def test_shift_enter_is_a_new_line_and_nothing_is_sent_empty(show):
     assert complaints == []
 
 
-def test_stop_by_escape_and_by_the_button_then_regenerate_and_edit(show):
-    page, complaints = show()
+def test_stop_by_escape_and_by_the_button_then_regenerate_and_edit(show, patient):
+    page, complaints = show(at=patient)
     page.select_option("#left", "talker")
     page.evaluate("document.querySelector('#open-controls').click()")
     page.evaluate("""() => { const knob = document.querySelector('#knob-max_tokens');
