@@ -82,7 +82,7 @@ def sourced(
     else:
         nobody = Request((), SamplingConfig(), (), logprobs=False)
         asked = Asked([], [nobody], time.monotonic() + cfg.request_seconds)
-        job = NothingFound(desk, asked.deadline, found)
+        job = NothingFound(asked.deadline, found)
     return job, SourcedAnswer(desk.host, asked, body.stream_options.include_usage, job)
 
 
@@ -120,7 +120,7 @@ class SourcedJob:
 
     def __init__(self, desk: Desk, asked: Asked, body: ChatBody, index: Index, shown: Sequence[Found]):
         """Hand the requests to the engine; raises Refused as `Desk.submit` does."""
-        self.desk, self.deadline = desk, asked.deadline
+        self.deadline = asked.deadline
         self.answer = Answer(NOT_THERE, tuple(shown), ())
         self._body, self._index, self._shown = body, index, shown
         self._job: Job = desk.submit(asked.requests, asked.deadline)
@@ -155,8 +155,8 @@ class SourcedJob:
 class NothingFound:
     """The job of a question that the documents do not answer: no model is asked."""
 
-    def __init__(self, desk: Desk, deadline: float, found: Sequence[Found]):
-        self.desk, self.deadline, self.waited = desk, deadline, 0.0
+    def __init__(self, deadline: float, found: Sequence[Found]):
+        self.deadline, self.waited = deadline, 0.0
         self.answer = Answer(NOT_THERE, tuple(found), ())
 
     async def events(self) -> AsyncIterator[list[tuple[int, Event]]]:

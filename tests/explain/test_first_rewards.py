@@ -27,7 +27,7 @@ def choices(start, tmp_path, **more):  # noqa: F811
 
 def test_batches_are_as_wide_as_the_longest_reply_may_be(start, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.setattr(first_rewards, "PATIENCE", 0.0)
-    cfg = choices(start, tmp_path, accumulate=2, updates=4, kl_weight=0.1)
+    cfg = choices(start, tmp_path, updates=4, kl_weight=0.1)
     begun = rewarding(cfg, ON_A_CPU)
     _, tokenizer = load_model(start)
     questions, held_out, _ = read_questions(find("sums"), cfg.source, tokenizer, 512, cfg.held_out, 200)
@@ -38,7 +38,7 @@ def test_batches_are_as_wide_as_the_longest_reply_may_be(start, tmp_path, monkey
     assert [rows_in(begun.rows(count)) for count in (1, 8, 12)] == [1, 8, 12]
     assert begun.widest.old is not None  # another policy will have written the later updates' replies
     assert torch.isfinite(begun.objective(begun.state.model, begun.rows(3)).total)
-    assert [one.times for one in begun.chores] == [(0, 2 / 4, 0, 0), (0, 0, 1, 2)]
+    assert [one.times for one in begun.chores] == [(0, 1 / 4, 0, 0), (0, 0, 1, 2)]
     assert begun.chores[1].take() > 0
     assert begun.spent >= begun.chores[0].take() > 0
     assert begun.writing.rows == begun.writing.probed == 8
@@ -49,11 +49,11 @@ def test_batches_are_as_wide_as_the_longest_reply_may_be(start, tmp_path, monkey
 def test_of_a_heavy_network_fewer_groups_are_written(start, tmp_path, monkeypatch):  # noqa: F811
     monkeypatch.setattr(first_rewards, "PATIENCE", 0.0)
     monkeypatch.setattr(first_rewards, "light_rows", lambda model, tokens, rows: 5)
-    cfg = choices(start, tmp_path, batch_size=16)
+    cfg = choices(start, tmp_path, batch_size=16, accumulate=2)
     begun = rewarding(cfg, ON_A_CPU)
     assert rows_in(begun.widest) == begun.writing.probed == 4
     assert begun.writing.rows == 16
-    assert begun.chores[0].each_step == 4
+    assert begun.chores[0].each_step == 2 * 4
 
 
 def test_more_room_changes_no_loss(start, tmp_path, monkeypatch):  # noqa: F811
